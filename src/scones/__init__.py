@@ -1,0 +1,48 @@
+"""From labelled pictures to a safe, scalable, monitored image-classification service.
+
+The public names are loaded on first use: importing ``scones``, or one room of it, loads no other.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Bucket": "scones.store",
+    "BundleInfo": "scones.bundle",
+    "Classifier": "scones.classifier",
+    "Engine": "scones.workflow.engine",
+    "SconesError": "scones.errors",
+    "Settings": "scones.settings",
+    "Task": "scones.task",
+    "load_task": "scones.task",
+    "open_bucket": "scones.store",
+}
+
+__all__ = [  # noqa: PLE0604 - the names of _HOMES
+    "__version__",
+    *_HOMES,
+]
+
+if TYPE_CHECKING:
+    from scones.bundle import BundleInfo
+    from scones.classifier import Classifier
+    from scones.errors import SconesError
+    from scones.settings import Settings
+    from scones.store import Bucket, open_bucket
+    from scones.task import Task, load_task
+    from scones.workflow.engine import Engine
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except KeyError:
+        raise AttributeError(f"module 'scones' has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

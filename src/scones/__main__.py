@@ -1,0 +1,5 @@
+"""``python -m scones`` is ``scones``."""
+
+from scones.cli import main
+
+main()

@@ -1,0 +1,168 @@
+"""The data-capture codec: serving writes with it, monitoring reads with it.
+
+The format is SageMaker's (Developer Guide, "Data capture"): JSON lines under
+``{prefix}/{endpoint}/{variant}/YYYY/MM/DD/HH/MM-SS-mmm-{uuid}.jsonl`` in UTC.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scones.store import Bucket
+
+__all__ = ["CaptureProblems", "CaptureRecord", "capture_key", "decode_line", "encode_line", "read_capture"]
+
+
+@dataclass(frozen=True)
+class CaptureRecord:
+    """One captured inference.
+
+    Attributes:
+        event_id: the endpoint's own id of this request.
+        inference_id: the caller's id, which ties answer, workflow and review together; "" if none.
+        time: when the endpoint answered, with time zone.
+        probabilities: the answer, in the order of the task's labels.
+        content_type: of the picture.
+        picture: the picture file as it was sent; None when its input was not captured.
+        attributes: what the endpoint's custom attributes said (model_version, threshold, labels…).
+    """
+
+    event_id: str
+    inference_id: str
+    time: datetime
+    probabilities: tuple[float, ...]
+    content_type: str = "application/octet-stream"
+    picture: bytes | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class CaptureProblems:
+    """What could not be read: counts, and the first few places."""
+
+    lines: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, place: str, reason: str) -> None:
+        """Count an unreadable line."""
+        self.lines += 1
+        if len(self.examples) < 5:
+            self.examples.append(f"{place}: {reason}")
+
+
+def capture_key(prefix: str, endpoint: str, variant: str, time: datetime, unique: str) -> str:
+    """The key of a capture file.
+
+    Example:
+        >>> capture_key("capture", "scones", "AllTraffic", datetime(2026, 11, 20, 10, 14, 51, 7000, tzinfo=UTC), "u")
+        'capture/scones/AllTraffic/2026/11/20/10/14-51-007-u.jsonl'
+    """
+    utc = time.astimezone(UTC)
+    return f"{prefix}/{endpoint}/{variant}/{utc:%Y/%m/%d/%H/%M-%S}-{utc.microsecond // 1000:03d}-{unique}.jsonl"
+
+
+def encode_line(record: CaptureRecord) -> str:
+    """Write a record as a line (without its line end)."""
+    captured: dict[str, Any] = {}
+    if record.picture is not None:
+        captured["endpointInput"] = {
+            "observedContentType": record.content_type,
+            "mode": "INPUT",
+            "data": base64.b64encode(record.picture).decode(),
+            "encoding": "BASE64",
+        }
+    captured["endpointOutput"] = {
+        "observedContentType": "application/json",
+        "mode": "OUTPUT",
+        "data": json.dumps(list(record.probabilities)),
+        "encoding": "JSON",
+    }
+    metadata: dict[str, Any] = {"eventId": record.event_id}
+    if record.inference_id:
+        metadata["inferenceId"] = record.inference_id
+    metadata["inferenceTime"] = record.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if record.attributes:
+        metadata["customAttributes"] = [";".join(f"{name}={value}" for name, value in record.attributes.items())]
+    line = {"captureData": captured, "eventMetadata": metadata, "eventVersion": "0"}
+    return json.dumps(line, separators=(",", ":"))
+
+
+def decode_line(line: str | bytes) -> CaptureRecord:
+    """Read a line, ours or another endpoint's: output as JSON, CSV or BASE64; unknown fields are ignored.
+
+    Raises:
+        ValueError: the line is no capture record.
+
+    Example:
+        >>> decode_line('{"captureData": {"endpointOutput": {"data": "0.9,0.1", "encoding": "CSV"}},'
+        ...             '"eventMetadata": {"eventId": "e", "inferenceTime": "2026-11-20T10:14:51Z"}}').probabilities
+        (0.9, 0.1)
+    """
+    try:
+        value = json.loads(line)
+        captured, metadata = value["captureData"], value["eventMetadata"]
+        source = captured.get("endpointInput") or {}
+        data = source.get("data")
+        time = datetime.fromisoformat(metadata["inferenceTime"])
+        attributes: dict[str, str] = {}
+        for text in metadata.get("customAttributes") or ():
+            attributes |= dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+        return CaptureRecord(
+            event_id=metadata["eventId"],
+            inference_id=metadata.get("inferenceId") or "",
+            time=time if time.tzinfo else time.replace(tzinfo=UTC),
+            probabilities=_probabilities(captured["endpointOutput"]),
+            content_type=source.get("observedContentType") or "application/octet-stream",
+            picture=None if data is None else _bytes(data, source.get("encoding")),
+            attributes=attributes,
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
+        raise ValueError(f"no capture record ({type(error).__name__}: {error})") from error
+
+
+def _bytes(data: str, encoding: str | None) -> bytes:
+    return base64.b64decode(data, validate=True) if encoding == "BASE64" else data.encode()
+
+
+def _probabilities(output: dict[str, Any]) -> tuple[float, ...]:
+    text = _bytes(output["data"], output.get("encoding")).decode().strip()
+    if text.startswith("["):
+        values = json.loads(text)
+        if values and isinstance(values[0], list):  # a batch of one
+            values = values[0]
+    else:
+        values = next(csv.reader([text]))
+    return tuple(float(value) for value in values)
+
+
+def read_capture(bucket: Bucket, prefix: str, problems: CaptureProblems | None = None) -> Iterator[CaptureRecord]:
+    """Read every record of every file below a prefix, oldest file first.
+
+    A file holds any number of records. Lines that are no record (a last line cut short, say) are counted
+    in ``problems`` and skipped.
+
+    Args:
+        bucket: where the capture lies.
+        prefix: as ``capture`` or ``capture/scones/AllTraffic/2026/11``.
+        problems: filled while reading.
+    """
+    for entry in bucket.list(prefix):
+        if not entry.key.endswith(".jsonl"):
+            continue
+        for number, line in enumerate(bucket.get(entry.key).splitlines(), start=1):
+            if not line.strip():
+                continue
+            try:
+                yield decode_line(line)
+            except ValueError as error:
+                if problems is not None:
+                    problems.add(f"{entry.key} line {number}", str(error))

@@ -1,0 +1,74 @@
+"""The command line: one thin module a verb."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from scones.cli.demo import clean, demo
+from scones.cli.evaluate import evaluate
+from scones.cli.generate import generate
+from scones.cli.monitor import monitor
+from scones.cli.pretrain import pretrain
+from scones.cli.run import executions, reviews, run
+from scones.cli.serve import serve
+from scones.cli.stage import stage
+from scones.cli.tasks import tasks
+from scones.cli.train import train
+from scones.errors import SconesError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="scones",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_debug = False
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end")] = False,
+) -> None:
+    """From labelled pictures to a safe, monitored image-classification service.
+
+    The whole journey at once:  `scones demo`
+
+    Step by step:  `scones stage` → `train` → `evaluate` → `serve` → `generate` → `run` → `monitor report`
+
+    Settings come from flags, from `SCONES_*` variables or from `scones.toml`, in this order.
+    """
+    global _debug  # noqa: PLW0603 - one flag of the process, set once
+    _debug = debug
+    if version:
+        from scones import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+for _verb in (demo, stage, train, evaluate, serve, generate, run, executions, reviews, clean, tasks, pretrain):
+    app.command()(_verb)
+app.add_typer(monitor, name="monitor")
+
+
+def main() -> None:
+    """Run the command line; an error is one clear line and its own exit code."""
+    try:
+        app()
+    except SconesError as error:
+        if _debug:
+            raise
+        message = " ".join(str(error).split())
+        print(f"scones: {message}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of our output has gone, as in `scones executions | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

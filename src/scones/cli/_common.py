@@ -1,0 +1,57 @@
+"""What the verbs share: options, output, progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+__all__ = ["BucketOption", "JsonOption", "StoreOption", "TaskOption", "console", "print_json", "progress_bar"]
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", metavar="PLACE", help="Where objects live: a folder, or s3://  [.scones/store]"),
+]
+BucketOption = Annotated[str | None, typer.Option("--bucket", metavar="NAME", help="The bucket in the store  [scones]")]
+TaskOption = Annotated[
+    str | None, typer.Option("--task", metavar="NAME", help="A task's name, or its TOML file  [vehicles]")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else")]
+
+
+def console() -> Console:
+    """Where people read: stderr, so that stdout stays free for results."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a result for a program."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=1, default=str)
+    sys.stdout.write("\n")
+
+
+@contextmanager
+def progress_bar(quiet: bool = False) -> Iterator[Progress]:
+    """A progress display on stderr; it shows nothing when ``quiet`` or when stderr is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    target = console()
+    with Progress(*columns, console=target, disable=quiet or not target.is_terminal) as progress:
+        yield progress

@@ -1,0 +1,67 @@
+"""A depot's orders: files of JSON lines in the store, written once and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable
+
+from scones.contracts import Order, parse
+from scones.errors import DispatchError, MessageError, ObjectExists
+from scones.store import Bucket, Layout
+
+__all__ = ["add_orders", "open_orders", "read_orders", "sample_orders"]
+
+
+def add_orders(bucket: Bucket, depot: str, orders: Iterable[Order]) -> int:
+    """Add orders to a depot; the same ones added twice are there once.
+
+    Returns:
+        How many orders were given.
+    """
+    lines = [order.model_dump_json() for order in orders]
+    data = ("\n".join(lines) + "\n").encode()
+    try:
+        bucket.create(f"{Layout.orders(depot)}/{hashlib.sha256(data).hexdigest()[:16]}.jsonl", data)
+    except ObjectExists:
+        pass
+    return len(lines)
+
+
+def read_orders(bucket: Bucket, depot: str) -> list[Order]:
+    """Every order of a depot, given away or not.
+
+    Raises:
+        DispatchError: a file holds a line that is no order.
+    """
+    orders: dict[str, Order] = {}
+    for entry in bucket.list(Layout.orders(depot)):
+        for number, line in enumerate(bucket.get(entry.key).splitlines(), start=1):
+            place = f"{bucket.url(entry.key)} line {number}"
+            try:
+                order = parse(Order, json.loads(line), place)
+            except (ValueError, MessageError) as error:
+                raise DispatchError(f"{place} is no order ({error}): correct it") from error
+            orders[order.order_id] = order
+    return list(orders.values())
+
+
+def open_orders(bucket: Bucket, depot: str) -> list[Order]:
+    """The orders of a depot that no driver has."""
+    prefix = Layout.order_claim(depot)
+    taken = {entry.key.removeprefix(f"{prefix}/").removesuffix(".json") for entry in bucket.list(prefix)}
+    return [order for order in read_orders(bucket, depot) if order.order_id not in taken]
+
+
+def sample_orders(count: int, seed: int) -> list[Order]:
+    """Make orders up: distances of 0.3 to 30 km, more near ones than far ones.
+
+    Example:
+        >>> [order.distance_km for order in sample_orders(3, seed=1)]
+        [0.6, 14.9, 10.1]
+    """
+    rng = random.Random(seed)
+    return [
+        Order(order_id=f"order-{seed}-{n:04d}", distance_km=round(0.3 * 100 ** rng.random(), 1)) for n in range(count)
+    ]

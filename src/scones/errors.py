@@ -1,0 +1,194 @@
+"""Every error that Scones raises on purpose, in one tree.
+
+Each message says what went wrong, with which value, and what to do about it. The command line prints
+that message as one line and ends with the error's ``exit_code``; ``--debug`` shows the traceback.
+
+::
+
+    SconesError                      1
+    ├── SettingsError                3   a setting is unknown or has a bad value
+    ├── TaskError                    4   a task file is missing or wrong
+    ├── SourceError                 10   pictures cannot be taken from a source
+    │   ├── SourceMissing           11   the archive or folder is not there
+    │   ├── ArchiveCorrupt          12   the archive is truncated or not what it claims to be
+    │   ├── ArchiveUnsafe           13   the archive tries to do what no data set needs
+    │   ├── DownloadFailed          14   the address does not answer, or answers something else
+    │   └── SourceEmpty             15   there is nothing to learn from in it
+    ├── PictureError                20   bytes that are no usable picture
+    │   └── PictureTooLarge         21   a picture beyond the limit on bytes or pixels
+    ├── StoreError                  30   the object store failed
+    │   ├── StoreFull               31   no space left
+    │   ├── StoreReadOnly           32   no permission to write
+    │   ├── ObjectMissing           33   no object under that key
+    │   └── ObjectExists            34   the key is taken, and was to be created
+    ├── TrainingError               40   a model cannot be trained on this data
+    ├── BundleError                 41   a model bundle is missing a part or is damaged
+    ├── EndpointError               50   the endpoint could not classify
+    │   ├── PortInUse               51   another process listens there
+    │   ├── EndpointBusy            52   saturated, slow or not there yet: try again
+    │   └── EndpointRejected        53   the endpoint refuses this request for good
+    ├── WorkflowError               60   a workflow could not run
+    │   ├── DefinitionError         61   a state machine definition is wrong
+    │   ├── JournalError            62   the journal cannot be read or written
+    │   └── ExecutionMissing        63   no execution of that name
+    ├── ThresholdConfidenceNotMet   64   not sure enough: a person decides
+    ├── MessageError                65   an event or answer lacks a field or has a wrong one
+    └── DispatchError               70   a depot or its orders are wrong
+
+The class names of function errors are part of the wire contract: Step Functions matches a ``Retry`` or
+``Catch`` on them (``EndpointBusy`` is retried, ``ThresholdConfidenceNotMet`` is caught).
+"""
+
+from typing import ClassVar
+
+__all__ = [
+    "ArchiveCorrupt",
+    "ArchiveUnsafe",
+    "BundleError",
+    "DefinitionError",
+    "DispatchError",
+    "DownloadFailed",
+    "EndpointBusy",
+    "EndpointError",
+    "EndpointRejected",
+    "ExecutionMissing",
+    "JournalError",
+    "MessageError",
+    "ObjectExists",
+    "ObjectMissing",
+    "PictureError",
+    "PictureTooLarge",
+    "PortInUse",
+    "SconesError",
+    "SettingsError",
+    "SourceEmpty",
+    "SourceError",
+    "SourceMissing",
+    "StoreError",
+    "StoreFull",
+    "StoreReadOnly",
+    "TaskError",
+    "ThresholdConfidenceNotMet",
+    "TrainingError",
+    "WorkflowError",
+]
+
+
+class SconesError(Exception):
+    """The root: catch this to catch everything that Scones raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class SettingsError(SconesError):
+    exit_code = 3
+
+
+class TaskError(SconesError):
+    exit_code = 4
+
+
+class SourceError(SconesError):
+    exit_code = 10
+
+
+class SourceMissing(SourceError):
+    exit_code = 11
+
+
+class ArchiveCorrupt(SourceError):
+    exit_code = 12
+
+
+class ArchiveUnsafe(SourceError):
+    exit_code = 13
+
+
+class DownloadFailed(SourceError):
+    exit_code = 14
+
+
+class SourceEmpty(SourceError):
+    exit_code = 15
+
+
+class PictureError(SconesError):
+    exit_code = 20
+
+
+class PictureTooLarge(PictureError):
+    exit_code = 21
+
+
+class StoreError(SconesError):
+    exit_code = 30
+
+
+class StoreFull(StoreError):
+    exit_code = 31
+
+
+class StoreReadOnly(StoreError):
+    exit_code = 32
+
+
+class ObjectMissing(StoreError):
+    exit_code = 33
+
+
+class ObjectExists(StoreError):
+    exit_code = 34
+
+
+class TrainingError(SconesError):
+    exit_code = 40
+
+
+class BundleError(SconesError):
+    exit_code = 41
+
+
+class EndpointError(SconesError):
+    exit_code = 50
+
+
+class PortInUse(EndpointError):
+    exit_code = 51
+
+
+class EndpointBusy(EndpointError):
+    exit_code = 52
+
+
+class EndpointRejected(EndpointError):
+    exit_code = 53
+
+
+class WorkflowError(SconesError):
+    exit_code = 60
+
+
+class DefinitionError(WorkflowError):
+    exit_code = 61
+
+
+class JournalError(WorkflowError):
+    exit_code = 62
+
+
+class ExecutionMissing(WorkflowError):
+    exit_code = 63
+
+
+class ThresholdConfidenceNotMet(SconesError):
+    """The model is not sure enough. The text starts ``THRESHOLD_CONFIDENCE_NOT_MET``."""
+
+    exit_code = 64
+
+
+class MessageError(SconesError):
+    exit_code = 65
+
+
+class DispatchError(SconesError):
+    exit_code = 70

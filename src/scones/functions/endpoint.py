@@ -1,0 +1,56 @@
+"""The client of the endpoint: boto3's own, everywhere."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import botocore
+import botocore.session
+from botocore.config import Config
+
+from scones.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+
+__all__ = ["endpoint_client"]
+
+# where botocore finds these values: (name in a file, environment variable, default, conversion)
+_NO_FILES: dict[str, Any] = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+
+
+def endpoint_client(settings: Settings) -> SageMakerRuntimeClient:
+    """Make the ``sagemaker-runtime`` client for the endpoint that the settings name.
+
+    An endpoint on this machine gets requests without a signature: no credentials are looked up or sent,
+    no AWS variable or folder is read, and no proxy is asked.
+    """
+    config = Config(
+        connect_timeout=min(settings.endpoint_timeout, 3.0),
+        read_timeout=settings.endpoint_timeout,
+        retries={"total_max_attempts": 1},  # the state machine retries, and shows it
+        max_pool_connections=64,
+    )
+    if settings.endpoint_url is None or not _on_this_machine(settings.endpoint_url):
+        session = botocore.session.Session()
+        return session.create_client("sagemaker-runtime", endpoint_url=settings.endpoint_url, config=config)
+    local = config.merge(Config(signature_version=botocore.UNSIGNED, proxies={}))
+    session = botocore.session.Session(session_vars=_NO_FILES)
+    return session.create_client(
+        "sagemaker-runtime", endpoint_url=settings.endpoint_url, region_name="local", config=local
+    )
+
+
+def _on_this_machine(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,186 @@
+"""Decode, check, orient and resize pictures: the one home of it.
+
+Training, serving, the functions and monitoring all read pictures through this module, so that a picture
+means the same pixels everywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import PIL.Image
+import PIL.ImageOps
+
+from scones.errors import PictureError, PictureTooLarge
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "content_hash", "decode", "encode_png", "model_input", "pixels", "shrink_to_bytes"]
+
+MAX_BYTES = 30 * 1024 * 1024
+"""Largest picture file that is read, in bytes."""
+MAX_PIXELS = 100_000_000
+"""Largest picture that is decoded, in pixels; beyond it lies a decompression bomb."""
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+_DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, OverflowError, MemoryError)
+
+
+def decode(data: bytes, *, name: str = "the picture", at_least: int | None = None) -> PIL.Image.Image:
+    """Decode a picture file to an upright RGB image.
+
+    The EXIF orientation is applied, transparency is dropped (the colour below it stays), and every
+    mode, 16-bit included, becomes 8-bit RGB. Of an animation the first frame is taken.
+
+    Args:
+        data: the file's bytes.
+        name: what to call the picture in an error.
+        at_least: if given, a JPEG may be decoded at a reduced scale of at least this many pixels
+            a side (libjpeg's own scaling), which is many times faster for photographs.
+
+    Returns:
+        An RGB image, upright.
+
+    Raises:
+        PictureError: the bytes are no picture, or a damaged one.
+        PictureTooLarge: more than ``MAX_BYTES`` or ``MAX_PIXELS``.
+
+    Example:
+        >>> import PIL.Image
+        >>> decode(encode_png(PIL.Image.new("RGB", (3, 2)))).size
+        (3, 2)
+    """
+    if not data:
+        raise PictureError(f"{name} is empty (0 bytes): send the bytes of a PNG, JPEG or WebP file")
+    if len(data) > MAX_BYTES:
+        raise PictureTooLarge(
+            f"{name} has {len(data):,} bytes, more than the {MAX_BYTES:,} allowed: send a smaller picture"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = PIL.Image.open(io.BytesIO(data), formats=_FORMATS)
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise PictureTooLarge(
+                    f"{name} has {width}x{height} pixels, more than the {MAX_PIXELS:,} allowed: send a smaller picture"
+                )
+            if at_least is not None and image.format == "JPEG":
+                image.draft("RGB", (at_least, at_least))
+            image.load()
+            return _to_rgb(PIL.ImageOps.exif_transpose(image))
+    except PictureError:
+        raise
+    except PIL.UnidentifiedImageError as error:
+        raise PictureError(f"{name} is no picture that can be read: expected PNG, JPEG or WebP") from error
+    except PIL.Image.DecompressionBombError as error:
+        raise PictureTooLarge(
+            f"{name} has more than the {MAX_PIXELS:,} pixels allowed: send a smaller picture"
+        ) from error
+    except _DECODE_ERRORS as error:
+        raise PictureError(f"{name} is damaged and cannot be decoded ({error}): send it again") from error
+
+
+def _to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        import numpy as np
+
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if values.max(initial=0) > 255 or image.mode.startswith("I") else 255.0
+        grey = np.clip(np.round(values * (255.0 / top)), 0, 255).astype(np.uint8)
+        return PIL.Image.fromarray(grey).convert("RGB")
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def pixels(image: PIL.Image.Image, size: int) -> NDArray[np.uint8]:
+    """Resize an RGB image to the square that a model takes.
+
+    Args:
+        image: an RGB image of any size.
+        size: the side of the square in pixels.
+
+    Returns:
+        uint8 array of shape (size, size, 3). A picture that already has that size passes
+        pixel for pixel; others are scaled with an antialiasing bicubic filter.
+    """
+    import numpy as np
+
+    if image.size != (size, size):
+        image = image.resize((size, size), PIL.Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.asarray(image)
+
+
+def model_input(data: bytes, size: int, *, name: str = "the picture") -> NDArray[np.uint8]:
+    """Decode a picture file to what a model takes; training, serving and monitoring all come through here.
+
+    Args:
+        data: the file's bytes.
+        size: the side of the square in pixels.
+        name: what to call the picture in an error.
+
+    Returns:
+        uint8 array of shape (size, size, 3).
+
+    Raises:
+        PictureError: it is no picture that can be read.
+    """
+    return pixels(decode(data, name=name, at_least=2 * size), size)
+
+
+def content_hash(image: PIL.Image.Image) -> str:
+    """Hash what a picture shows, not how its file is written.
+
+    Returns:
+        SHA-256 (hex) over size and RGB values: a re-encoded copy has the same hash.
+    """
+    digest = hashlib.sha256(f"{image.width}x{image.height}:RGB:".encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+def encode_png(image: PIL.Image.Image) -> bytes:
+    """Encode an image losslessly as PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def shrink_to_bytes(image: PIL.Image.Image, *, max_side: int, max_bytes: int) -> bytes:
+    """Encode a picture within a budget; never enlarge it.
+
+    A small picture is written as PNG, pixel for pixel. A larger one is scaled down to ``max_side``
+    and, where PNG would not fit, written as JPEG of falling quality, then size.
+
+    Args:
+        image: an RGB image.
+        max_side: the longest side allowed, in pixels.
+        max_bytes: the most bytes allowed.
+
+    Returns:
+        The bytes of a PNG or JPEG file.
+    """
+    side = max_side
+    while True:
+        small = image
+        if max(image.size) > side:
+            small = image.copy()
+            small.thumbnail((side, side), PIL.Image.Resampling.BICUBIC, reducing_gap=3.0)
+        if small.width * small.height * 3 <= 4 * max_bytes:  # else PNG has no chance, and takes long to fail
+            data = encode_png(small)
+            if len(data) <= max_bytes:
+                return data
+        for quality in (92, 85, 75):
+            buffer = io.BytesIO()
+            options: dict[str, Any] = {"quality": quality, "subsampling": 0 if quality > 90 else 2}
+            small.save(buffer, "JPEG", **options)
+            if buffer.tell() <= max_bytes:
+                return buffer.getvalue()
+        side = max(16, side * 3 // 4)

@@ -1,0 +1,95 @@
+"""One typed place for every setting: flags beat the environment, which beats ``scones.toml``, which beats defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scones.errors import SettingsError
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseModel):
+    """What a run of Scones is told from outside.
+
+    Each field can be given as a flag, as an environment variable (``SCONES_`` and the name in capitals)
+    or in ``scones.toml`` in the working directory. In ``scones.toml`` an unknown key is an error.
+
+    Example:
+        >>> Settings.load(environ={"SCONES_BUCKET": "spring"}, file=None).bucket
+        'spring'
+        >>> Settings.load(environ={"SCONES_BUCKET": "spring"}, file=None, bucket="autumn").bucket
+        'autumn'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    store: str = Field(
+        ".scones/store",
+        description="Where objects live: a folder (or file:// URL) that holds buckets as folders, or s3://",
+    )
+    bucket: str = Field("scones", description="The bucket (on one machine: the folder in the store)")
+    task: str = Field("vehicles", description="The task to work on: a name from `scones tasks`, or a TOML file")
+    depot: str = Field("main", description="The depot of an arrival whose key names none")
+    depot_file: Path | None = Field(None, description="The depot's bays and ranges, a TOML file; default: a built-in one")
+    journal: Path = Field(Path(".scones/journal.sqlite"), description="The workflow engine's journal, an SQLite file")
+    endpoint: str = Field("scones", description="The endpoint's name")
+    endpoint_url: str | None = Field(
+        None,
+        description="The endpoint's address when it is not AWS's own, as http://127.0.0.1:8080 "
+        "(AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME says the same)",
+    )
+    endpoint_timeout: float = Field(10.0, gt=0, description="Seconds to wait for the endpoint's answer")
+    claim_lease: float = Field(
+        300.0, gt=0, description="Seconds after which an arrival whose execution left no result may be taken over"
+    )
+    cifar100: Path | None = Field(None, description="Path of cifar-100-python.tar.gz, if you have it already")
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        environ: Mapping[str, str] | None = None,
+        file: Path | None = Path("scones.toml"),
+        **flags: Any,
+    ) -> Settings:
+        """Gather the settings from all places.
+
+        Args:
+            environ: the environment; default: this process's.
+            file: the TOML file; it need not exist.
+            **flags: values given on the command line; None means "not given".
+
+        Raises:
+            SettingsError: an unknown key in the file, or a value of the wrong kind.
+        """
+        environ = os.environ if environ is None else environ
+        values = _read_file(file) if file is not None and file.is_file() else {}
+        if url := environ.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"):
+            values["endpoint_url"] = url
+        for name in cls.model_fields:
+            if (value := environ.get(f"SCONES_{name.upper()}")) is not None:
+                values[name] = value
+        values |= {name: value for name, value in flags.items() if value is not None}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            if first["type"] == "extra_forbidden":
+                known = ", ".join(cls.model_fields)
+                raise SettingsError(f"unknown setting {name!r}: the settings are {known}") from error
+            raise SettingsError(f"setting {name}={first['input']!r}: {first['msg']}") from error
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file} cannot be read as TOML ({error}): correct it or move it away") from error

@@ -1,0 +1,283 @@
+"""The object store, and the one place that names keys.
+
+``obstore`` speaks to a folder and to S3 behind one API. A bucket is a folder on one machine. The only
+atomic write that both have is :meth:`Bucket.create`, so whatever must happen exactly once is a create,
+and whatever changes over time is a series of numbered records of which the newest counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
+from obstore.store import LocalStore, S3Store
+
+from scones.errors import ObjectExists, ObjectMissing, SettingsError, StoreError, StoreFull, StoreReadOnly
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+__all__ = ["Bucket", "Layout", "ObjectInfo", "open_bucket"]
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """A listed object: its key, its size in bytes, and when it was last written (POSIX seconds)."""
+
+    key: str
+    size: int
+    modified: float
+
+
+class Bucket:
+    """A bucket of the object store; errors come out as :class:`scones.errors.StoreError`.
+
+    Example:
+        >>> import tempfile
+        >>> bucket = open_bucket(tempfile.mkdtemp(), "scones")
+        >>> bucket.create("claims/1.json", b"mine")
+        >>> bucket.create("claims/1.json", b"mine too")
+        Traceback (most recent call last):
+        ...
+        scones.errors.ObjectExists: claims/1.json exists already in bucket scones
+    """
+
+    def __init__(self, name: str, store: ObjectStore, folder: Path | None = None) -> None:
+        self.name = name
+        self.folder = folder
+        """The bucket's folder when it is one, else None."""
+        self._store = store
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object, whatever was there.
+
+        Raises:
+            StoreFull, StoreReadOnly, StoreError: as the store answers.
+        """
+        self._write(key, data, "overwrite")
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write an object if, and only if, there is none; of many callers exactly one succeeds.
+
+        Raises:
+            ObjectExists: someone was there before.
+        """
+        self._write(key, data, "create")
+
+    def _write(self, key: str, data: bytes, mode: Any) -> None:
+        try:
+            obstore.put(self._store, key, data, mode=mode)
+        except (AlreadyExistsError, PreconditionError) as error:
+            raise ObjectExists(f"{key} exists already in bucket {self.name}") from error
+        except (BaseError, OSError) as error:
+            raise self._failure("write", key, error) from error
+
+    def get(self, key: str) -> bytes:
+        """Read an object whole.
+
+        Raises:
+            ObjectMissing: there is none under that key.
+        """
+        try:
+            return bytes(obstore.get(self._store, key).bytes())
+        except FileNotFoundError as error:
+            raise ObjectMissing(f"no object {key!r} in bucket {self.name}: check the key, or write it first") from error
+        except (BaseError, OSError) as error:
+            raise self._failure("read", key, error) from error
+
+    def exists(self, key: str) -> bool:
+        """Say whether there is an object under this key."""
+        try:
+            obstore.head(self._store, key)
+        except FileNotFoundError:
+            return False
+        except (BaseError, OSError) as error:
+            raise self._failure("look up", key, error) from error
+        return True
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """List the objects below a prefix (a folder's name, without a slash at its end), sorted by key a page."""
+        try:
+            for page in obstore.list(self._store, prefix):
+                for entry in sorted(page, key=lambda entry: entry["path"]):
+                    yield ObjectInfo(entry["path"], entry["size"], entry["last_modified"].timestamp())
+        except (BaseError, OSError) as error:
+            raise self._failure("list", prefix, error) from error
+
+    def delete(self, key: str) -> None:
+        """Remove an object; that there is none is no error."""
+        try:
+            obstore.delete(self._store, key)
+        except FileNotFoundError:
+            pass
+        except (BaseError, OSError) as error:
+            raise self._failure("delete", key, error) from error
+
+    def put_json(self, key: str, value: Any) -> None:
+        """Write a value as JSON text, whatever was there."""
+        self.put(key, _json_bytes(value))
+
+    def create_json(self, key: str, value: Any) -> None:
+        """Write a value as JSON text if there is no object under this key, as :meth:`create`."""
+        self.create(key, _json_bytes(value))
+
+    def get_json(self, key: str) -> Any:
+        """Read an object that holds JSON text.
+
+        Raises:
+            ObjectMissing: there is none under that key.
+            StoreError: what is there is no JSON.
+        """
+        try:
+            return json.loads(self.get(key))
+        except ValueError as error:
+            raise StoreError(f"{key} in bucket {self.name} is no JSON ({error}): remove it or write it again") from error
+
+    def append(self, series: str, value: Any) -> int:
+        """Add a record to a series of numbered records; two writers never get the same number.
+
+        Args:
+            series: the prefix of the series.
+            value: the record, written as JSON.
+
+        Returns:
+            The record's number, from 1.
+        """
+        number = self.latest_number(series)
+        while True:
+            number += 1
+            try:
+                self.create_json(Layout.record(series, number), value)
+            except ObjectExists:
+                continue
+            return number
+
+    def latest_number(self, series: str) -> int:
+        """The number of a series' newest record; 0 when there is none."""
+        return max((int(entry.key.rsplit("/", 1)[1].split(".")[0]) for entry in self.list(series)), default=0)
+
+    def latest(self, series: str) -> Any | None:
+        """The newest record of a series, or None."""
+        number = self.latest_number(series)
+        return self.get_json(Layout.record(series, number)) if number else None
+
+    def url(self, key: str = "") -> str:
+        """Where a person finds the object: a path on this machine, or an s3:// address."""
+        return str(self.folder / key) if self.folder is not None else f"s3://{self.name}/{key}"
+
+    def _failure(self, verb: str, key: str, error: Exception) -> StoreError:
+        text = str(error).split("\n", 1)[0]
+        where = f"cannot {verb} {key} in bucket {self.name} ({self.url()})"
+        if "os error 28" in text or "os error 122" in text:
+            return StoreFull(f"{where}: no space left; free some space or choose another place with --store")
+        denied = isinstance(error, PermissionError | PermissionDeniedError)
+        if denied or any(f"os error {number}" in text for number in (1, 13, 30)):
+            return StoreReadOnly(f"{where}: no permission; allow it or choose another place with --store")
+        return StoreError(f"{where}: {text}")
+
+
+def open_bucket(store: str, name: str) -> Bucket:
+    """Open a bucket.
+
+    Args:
+        store: a folder or ``file://`` URL that holds buckets as folders, or ``s3://``.
+        name: the bucket's name. A folder is made when it is missing.
+
+    Raises:
+        SettingsError: the store is neither, or the name is no bucket name.
+        StoreError: the folder cannot be made.
+    """
+    if not name or "/" in name or name.startswith("."):
+        raise SettingsError(f"bucket {name!r} is no name: use letters, digits, '.' and '-'")
+    parts = urlsplit(store)
+    if parts.scheme == "s3":
+        return Bucket(name, S3Store(name))
+    if parts.scheme not in ("", "file"):
+        raise SettingsError(f"store {store!r}: use a folder, a file:// URL, or s3://")
+    folder = (Path(unquote(parts.path)) if parts.scheme else Path(store)).expanduser().absolute() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return Bucket(name, LocalStore(folder), folder)
+    except (OSError, BaseError) as error:
+        reason = getattr(error, "strerror", None) or str(error).split("\n", 1)[0]
+        kind = {28: StoreFull, 1: StoreReadOnly, 13: StoreReadOnly, 30: StoreReadOnly}.get(getattr(error, "errno", 0))
+        raise (kind or StoreError)(
+            f"cannot make the bucket's folder {folder} ({reason}): choose another place with --store"
+        ) from error
+
+
+def _json_bytes(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1).encode() + b"\n"
+
+
+class Layout:
+    """The names of all keys. Nothing that the system writes lies under ``ARRIVALS``."""
+
+    ARRIVALS = "arrivals"
+    CAPTURE = "capture"
+
+    @staticmethod
+    def record(series: str, number: int) -> str:
+        """A numbered record of a series."""
+        return f"{series}/{number:08d}.json"
+
+    @staticmethod
+    def dataset(task: str, version: str = "") -> str:
+        """A task's datasets, or one version: pictures/, manifest.jsonl, *.lst, checks.json, dataset.json."""
+        return f"datasets/{task}/{version}".rstrip("/")
+
+    @staticmethod
+    def dataset_series(task: str) -> str:
+        """Series of the versions that were staged for a task; the newest is what `scones train` takes."""
+        return f"staged/{task}"
+
+    @staticmethod
+    def model(task: str, version: str) -> str:
+        """One model: model.tar.gz, bundle.json, evaluation.json, evaluation.html."""
+        return f"models/{task}/{version}"
+
+    @staticmethod
+    def policy_series(task: str) -> str:
+        """Series of policies: which model version and threshold are in force for a task."""
+        return f"policies/{task}"
+
+    @staticmethod
+    def claim_series(arrival: str) -> str:
+        """Series of the executions that claimed an arrival (its path); the newest holds it."""
+        return f"claims/{arrival}"
+
+    @staticmethod
+    def route(arrival: str) -> str:
+        """Where an arrival was sent: its result."""
+        return f"routes/{arrival}.json"
+
+    @staticmethod
+    def review(arrival: str) -> str:
+        """A picture that waits for a person; ``review.asl.json`` writes it."""
+        return f"reviews/{arrival}.json"
+
+    @staticmethod
+    def orders(depot: str) -> str:
+        """A depot's orders, in files of JSON lines."""
+        return f"orders/{depot}"
+
+    @staticmethod
+    def order_claim(depot: str, order_id: str = "") -> str:
+        """Who has an order; without ``order_id`` the prefix of all claims of a depot."""
+        return f"order-claims/{depot}/{order_id}.json" if order_id else f"order-claims/{depot}"
+
+    @staticmethod
+    def assignment_series(arrival: str) -> str:
+        """Series of the orders that an arrival went for; the newest is its own, or not yet decided."""
+        return f"assignments/{arrival}"
+
+    @staticmethod
+    def report(name: str) -> str:
+        """A report for people."""
+        return f"reports/{name}.html"

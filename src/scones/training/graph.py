@@ -1,0 +1,38 @@
+"""Join backbone and head to the one ONNX graph that a bundle holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from scones.training.backbone import Backbone
+from scones.training.head import Head
+
+__all__ = ["join"]
+
+
+def join(backbone: Backbone, head: Head, temperature: float) -> bytes:
+    """Put the head and a calibrated softmax behind a backbone.
+
+    Args:
+        backbone: with output ``embedding`` float32 (N, D).
+        head: the fitted head.
+        temperature: by which the logits are divided.
+
+    Returns:
+        An ONNX graph: input uint8 (N, H, W, 3); outputs float32 ``probabilities`` (N, K) and
+        ``embedding`` (N, D).
+    """
+    model = onnx.load_from_string(backbone.model)
+    graph = model.graph
+    weights = (head.weights / temperature).astype(np.float32)
+    bias = (head.bias / temperature).astype(np.float32)
+    graph.initializer.extend([numpy_helper.from_array(weights, "head.weights"), numpy_helper.from_array(bias, "head.bias")])
+    graph.node.extend([
+        helper.make_node("Gemm", ["embedding", "head.weights", "head.bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ])  # fmt: skip
+    graph.output.insert(0, helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", weights.shape[1]]))
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
