@@ -21,7 +21,7 @@ def add_orders(bucket: Bucket, depot: str, orders: Iterable[Order]) -> int:
         How many orders were given.
     """
     lines = [order.model_dump_json() for order in orders]
-    data = ("\n".join(lines) + "\n").encode()
+    data = "".join(f"{line}\n" for line in lines).encode()
     try:
         bucket.create(f"{Layout.orders(depot)}/{hashlib.sha256(data).hexdigest()[:16]}.jsonl", data)
     except ObjectExists:

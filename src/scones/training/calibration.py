@@ -22,7 +22,7 @@ __all__ = [
     "null_calibration_error",
     "pictures_needed",
     "reliability",
-    "risk_bound",
+    "risk_bounds",
     "risk_coverage",
 ]
 
@@ -79,14 +79,15 @@ def null_calibration_error(confidence: NDArray[np.floating[Any]], *, seed: int =
     return float(np.mean([calibration_error(confidence, rng.random(len(confidence)) < confidence) for _ in range(draws)]))
 
 
-def risk_bound(wrong: int, accepted: int, confidence: float) -> float:
-    """Exact upper confidence bound on a share (Clopper & Pearson 1934).
+def risk_bounds(wrong: NDArray[np.int64], accepted: NDArray[np.int64], confidence: float) -> NDArray[np.float64]:
+    """Exact upper confidence bounds on the share of wrong answers (Clopper & Pearson 1934).
 
     Example:
-        >>> round(risk_bound(0, 59, 0.95), 3)
-        0.05
+        >>> risk_bounds(np.array([0, 1]), np.array([59, 59]), 0.95).round(3).tolist()
+        [0.05, 0.078]
     """
-    return 1.0 if wrong >= accepted else float(beta.ppf(confidence, wrong + 1, accepted - wrong))
+    right = accepted - wrong
+    return np.where(right > 0, beta.ppf(confidence, wrong + 1, np.maximum(right, 1)), 1.0)
 
 
 def pictures_needed(policy: DecisionPolicy) -> int:
@@ -117,12 +118,12 @@ def fit_threshold(
     needed = pictures_needed(policy)
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence, wrong = confidence[order], np.cumsum(~correct[order])
-    best = 0
-    for accepted in range(max(needed, n // 4), n + 1):
-        if risk_bound(int(wrong[accepted - 1]), accepted, policy.confidence) > policy.target_risk:
-            break
-        if accepted == n or sorted_confidence[accepted] < sorted_confidence[accepted - 1]:  # all of a tie, or none
-            best = accepted
+    edges = np.append(sorted_confidence[1:] < sorted_confidence[:-1], True)  # all pictures of a tie, or none
+    counts = np.flatnonzero(edges) + 1
+    counts = counts[counts >= max(needed, n // 4)]
+    bounds = risk_bounds(wrong[counts - 1], counts, policy.confidence)
+    passed = np.logical_and.accumulate(bounds <= policy.target_risk).sum()
+    best = int(counts[passed - 1]) if passed else 0
     if best == 0:
         accepted = int((confidence >= policy.default_threshold).sum())
         why = (
@@ -135,7 +136,7 @@ def fit_threshold(
             confidence=policy.confidence, risk_bound=None, pictures=n, coverage=accepted / max(n, 1),
             note=f"{why}; the task's default threshold {policy.default_threshold} is in force, with no promise",
         )  # fmt: skip
-    bound = risk_bound(int(wrong[best - 1]), best, policy.confidence)
+    bound = float(bounds[passed - 1])
     # rounded down, so that the picture at the edge is accepted after the float32 graph computed it again
     value = float(np.floor(sorted_confidence[best - 1] * 1e6) / 1e6)
     return ThresholdFit(

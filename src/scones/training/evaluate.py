@@ -7,16 +7,73 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import binomtest
 
+from scones.errors import TrainingError
+from scones.store import Bucket, Layout
 from scones.training.calibration import calibration_error, null_calibration_error, reliability, risk_coverage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from scones.bundle import BundleInfo
+    from scones.classifier import Classifier
+    from scones.staging import Dataset
+    from scones.task import Task
 
-__all__ = ["interval", "measure"]
+__all__ = ["evaluate", "interval", "measure", "save_evaluation"]
+
+
+def evaluate(
+    classifier: Classifier, dataset: Dataset, task: Task, *, report: Callable[[int], None] = lambda count: None
+) -> dict[str, Any]:
+    """Measure a model on a dataset's test split.
+
+    Args:
+        classifier: the model.
+        dataset: its labels must be the model's.
+        task: for the report's title.
+        report: called with the number of pictures done since its last call.
+
+    Returns:
+        As :func:`measure`, and what data it was measured on.
+
+    Raises:
+        TrainingError: the labels disagree, or there are no test pictures.
+    """
+    info = classifier.info
+    if tuple(dataset.labels) != info.labels:
+        raise TrainingError(
+            f"dataset {dataset.version} has the labels {', '.join(dataset.labels)}, but model {info.version} "
+            f"knows {', '.join(info.labels)}: evaluate on a dataset of its own task"
+        )
+    lines = [line for line in dataset.lines if line.split == "test"]
+    if not lines:
+        raise TrainingError(f"dataset {dataset.version} holds no test pictures: stage some")
+    images, labels = dataset.arrays("test", info.input_size)
+    parts = []
+    for start in range(0, len(images), 64):
+        parts.append(classifier.predict(images[start : start + 64])[0])
+        report(len(parts[-1]))
+    figures = measure(info, np.concatenate(parts), labels, [line.source_ref for line in lines])
+    data = {"version": dataset.version, "source": dataset.source, "counts": dataset.counts()}
+    return {"title": task.title, "dataset": data, **figures}
+
+
+def save_evaluation(bucket: Bucket, evaluation: dict[str, Any], dataset: Dataset) -> str:
+    """Write ``evaluation.json`` and ``evaluation.html`` beside the model.
+
+    Returns:
+        The key of the page.
+    """
+    from scones.training.report import evaluation_page
+
+    home = Layout.model(evaluation["task"], evaluation["model_version"])
+    lines = {line.source_ref: line for line in dataset.lines}
+    pictures = [dataset.read(lines[mistake["key"]]) for mistake in evaluation["mistakes"]]
+    bucket.put_json(f"{home}/evaluation.json", evaluation)
+    bucket.put(f"{home}/evaluation.html", evaluation_page(evaluation, pictures).encode())
+    return f"{home}/evaluation.html"
 
 
 def interval(hits: int, n: int) -> list[float]:

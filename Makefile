@@ -1,0 +1,51 @@
+# make demo: the main job from nothing.  make test: the tests.  Needs Python >= 3.11.4 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check format lock clean help
+
+help:           ## this list
+	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
+
+demo: $(VENV)/run    ## the whole journey on real pictures, from nothing
+	@$(BIN)/scones demo
+
+test: $(VENV)/dev    ## the tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/dev   ## what CI runs: format, lint, types, tests, known vulnerabilities apart
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest
+
+format: $(VENV)/dev  ## put the code in shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench-%: $(VENV)/run ## a benchmark: JSON on stdout, progress on stderr
+	@$(BIN)/python benchmarks/$*.py
+
+lock: $(VENV)/dev    ## write the locks anew
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml --group dev -o requirements-dev.lock
+
+clean:               ## remove what make and the demo made
+	rm -rf $(VENV) .scones dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# a stamp a lock: the environment is made once, and again when its lock has changed
+$(VENV)/run: requirements.lock pyproject.toml
+	@echo "installing (once; about a minute) …" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --no-compile --require-hashes -r requirements.lock
+	@$(PIP) install --no-compile --no-deps -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run requirements-dev.lock
+	@$(PIP) install --no-compile --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,65 @@
+"""``scones evaluate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scones.cli._common import (
+    BucketOption,
+    JsonOption,
+    StoreOption,
+    TaskOption,
+    console,
+    print_json,
+    progress_bar,
+)
+
+
+def evaluate(
+    task: TaskOption = None,
+    model: Annotated[str | None, typer.Option(metavar="VERSION", help="A trained model  [the one in force]")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="A staged dataset  [the one the model was trained on]")
+    ] = None,
+    store: StoreOption = None,
+    bucket: BucketOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a model on test pictures that nothing was chosen on, and write a report with plots.
+
+    Accuracy with its confidence interval, confusion matrix, calibration error beside what luck alone
+    would show, risk against coverage, the worst mistakes. Both evaluation.json and evaluation.html are
+    written beside the model.
+    """
+    from scones.registry import load_model
+    from scones.settings import Settings
+    from scones.staging import load_dataset
+    from scones.store import open_bucket
+    from scones.task import load_task
+    from scones.training import evaluate as evaluate_model
+    from scones.training import save_evaluation
+
+    settings = Settings.load(task=task, store=store, bucket=bucket)
+    chosen = load_task(settings.task)
+    place = open_bucket(settings.store, settings.bucket)
+    classifier = load_model(place, chosen.name, model, threads=2)
+    staged = load_dataset(place, chosen.name, dataset or classifier.info.dataset)
+    with progress_bar(as_json) as bar:
+        line = bar.add_task("test pictures", total=sum(staged.counts().get("test", {}).values()))
+        figures = evaluate_model(classifier, staged, chosen, report=lambda count: bar.advance(line, count))
+    page = place.url(save_evaluation(place, figures, staged))
+    if as_json:
+        print_json({"report": page, **figures})
+        return
+    err = console()
+    low, high = figures["accuracy_interval"]
+    held = figures["at_threshold"]
+    err.print(f"accuracy {figures['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}) on {figures['n']} test pictures")
+    err.print(f"calibration error {figures['ece']:.3f}; a perfectly calibrated model would show {figures['ece_null']:.3f}")
+    err.print(
+        f"at threshold {figures['threshold']['value']:.4f} it decides {held['coverage']:.1%} alone, "
+        f"{held['risk']:.1%} of them wrong ({held['wrong']} of {held['accepted']})"
+    )
+    typer.echo(page)

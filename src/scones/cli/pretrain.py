@@ -1,0 +1,41 @@
+"""``scones pretrain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scones.cli._common import JsonOption, console, print_json
+
+
+def pretrain(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The ONNX file to write")],
+    archive: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="cifar-100-python.tar.gz  [SCONES_CIFAR100]")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training pictures")] = 30,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a backbone on CIFAR-100 (needs torch; about an hour on two cores).
+
+    Calibration and test pictures are left out. A killed run goes on from its last checkpoint, which lies
+    beside the output; the learning curve lies there too.
+    """
+    from scones.errors import SourceMissing
+    from scones.settings import Settings
+    from scones.training import pretrain as train_backbone
+
+    path = Settings.load(cifar100=archive).cifar100
+    if path is None:
+        raise SourceMissing("pretraining needs CIFAR-100: give its path with --archive or SCONES_CIFAR100")
+    err = console()
+    err.print(f"training on {path}; {epochs} epochs")
+    figures = train_backbone(path, out, epochs=epochs, seed=seed, report=lambda row: err.print(row))
+    if as_json:
+        print_json(figures)
+    else:
+        err.print(figures)
+        typer.echo(out)

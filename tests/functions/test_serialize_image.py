@@ -1,0 +1,177 @@
+"""The first function: claim, check, serialise."""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from scones.errors import MessageError, ObjectMissing, PictureError
+from scones.functions.runtime import Runtime
+from scones.functions.serialize_image import serialize_image
+from scones.picture import encode_png
+from scones.settings import Settings
+from scones.store import Layout
+
+KEY = "arrivals/vehicles/main/driver-1/a1.png"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, clock: Clock) -> Runtime:
+    return Runtime(Settings.load(environ={}, file=None, store=str(tmp_path)), clock)
+
+
+def picture(size: tuple[int, int] = (32, 32), seed: int = 0) -> PIL.Image.Image:
+    return PIL.Image.fromarray(np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+
+
+def event(key: str = KEY, **more: Any) -> dict[str, Any]:
+    return {"image_data": "", "s3_bucket": "scones", "s3_key": key, **more}
+
+
+def shown(answer: dict[str, Any]) -> PIL.Image.Image:
+    return PIL.Image.open(io.BytesIO(base64.b64decode(answer["body"]["image_data"])))
+
+
+def test_a_32_by_32_png_passes_pixel_for_pixel(runtime: Runtime) -> None:
+    image = picture()
+    runtime.home.put(KEY, encode_png(image))
+    answer = serialize_image(event(), runtime)
+    assert answer["statusCode"] == 200
+    assert answer["body"]["inferences"] == []
+    assert answer["body"]["driver_id"] == "driver-1"
+    assert np.array_equal(np.asarray(shown(answer)), np.asarray(image))
+
+
+def test_the_answer_is_text_that_json_can_carry(runtime: Runtime) -> None:
+    # others put bytes into it, and the workflow broke
+    runtime.home.put(KEY, encode_png(picture()))
+    answer = serialize_image(event(), runtime)
+    assert isinstance(answer["body"]["image_data"], str)
+    assert json.loads(json.dumps(answer)) == answer
+
+
+def test_a_12_megapixel_photograph_stays_far_under_the_state_limit(runtime: Runtime) -> None:
+    buffer = io.BytesIO()
+    noisy = picture((1000, 750)).resize((4000, 3000))
+    noisy.save(buffer, "JPEG", quality=90)
+    runtime.home.put(KEY.replace("png", "jpg"), buffer.getvalue())
+    answer = serialize_image(event(KEY.replace("png", "jpg")), runtime)
+    assert len(json.dumps(answer)) < 262_144 * 0.6
+    assert max(shown(answer).size) <= 1024
+    assert answer["body"]["content_type"] == "image/jpeg"
+
+
+def test_a_picture_is_never_enlarged(runtime: Runtime) -> None:
+    runtime.home.put(KEY, encode_png(picture((7, 5))))
+    assert shown(serialize_image(event(), runtime)).size == (7, 5)
+
+
+def test_a_photograph_lying_on_its_side_is_set_upright(runtime: Runtime) -> None:
+    image = picture((40, 20))
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", exif=exif)
+    runtime.home.put(KEY, buffer.getvalue())
+    assert shown(serialize_image(event(), runtime)).size == (20, 40)
+
+
+def test_alpha_is_dropped(runtime: Runtime) -> None:
+    runtime.home.put(KEY, encode_png(picture().convert("RGBA")))
+    assert shown(serialize_image(event(), runtime)).mode == "RGB"
+
+
+def test_the_courses_own_event_works(runtime: Runtime) -> None:
+    runtime.home.put("test/bicycle_s_000513.png", encode_png(picture()))
+    body = serialize_image(event("test/bicycle_s_000513.png"), runtime)["body"]
+    assert (body["task"], body["depot"], body["driver_id"]) == ("vehicles", "main", "unknown")
+
+
+def test_the_manifest_test_lst_is_not_taken_for_a_picture(runtime: Runtime) -> None:
+    runtime.home.put("test/test.lst", b"1\t0\ttest/a.png\n")
+    with pytest.raises(PictureError, match="test.lst is no picture by its name"):
+        serialize_image(event("test/test.lst"), runtime)
+
+
+def test_text_named_png_is_refused_by_name(runtime: Runtime) -> None:
+    runtime.home.put(KEY, b"hello")
+    with pytest.raises(PictureError, match=r"a1.png is no picture that can be read"):
+        serialize_image(event(), runtime)
+
+
+def test_a_missing_object_is_named(runtime: Runtime) -> None:
+    with pytest.raises(ObjectMissing, match="a1.png"):
+        serialize_image(event(), runtime)
+
+
+def test_an_event_without_its_key_is_refused(runtime: Runtime) -> None:
+    with pytest.raises(MessageError, match="field s3_key"):
+        serialize_image({"s3_bucket": "scones"}, runtime)
+
+
+def test_the_same_arrival_in_a_second_execution_is_a_duplicate(runtime: Runtime) -> None:
+    runtime.home.put(KEY, encode_png(picture()))
+    assert not serialize_image(event(execution="e1"), runtime)["body"]["duplicate"]
+    second = serialize_image(event(execution="e2"), runtime)
+    assert second["statusCode"] == 200
+    assert second["body"]["duplicate"]
+
+
+def test_a_retried_step_finds_its_own_claim(runtime: Runtime) -> None:
+    runtime.home.put(KEY, encode_png(picture()))
+    first = serialize_image(event(execution="e1"), runtime)
+    assert serialize_image(event(execution="e1"), runtime) == first
+
+
+def test_a_claim_without_a_result_is_taken_over_after_the_lease(runtime: Runtime, clock: Clock) -> None:
+    runtime.home.put(KEY, encode_png(picture()))
+    serialize_image(event(execution="e1"), runtime)
+    clock.now += runtime.settings.claim_lease + 1
+    assert not serialize_image(event(execution="e2"), runtime)["body"]["duplicate"]
+    assert serialize_image(event(execution="e1"), runtime)["body"]["duplicate"], "the first one has lost it"
+
+
+def test_a_claim_with_a_result_is_never_taken_over(runtime: Runtime, clock: Clock) -> None:
+    runtime.home.put(KEY, encode_png(picture()))
+    serialize_image(event(execution="e1"), runtime)
+    runtime.home.put_json(Layout.route("vehicles/main/driver-1/a1"), {})
+    clock.now += 10 * runtime.settings.claim_lease
+    assert serialize_image(event(execution="e2", supersedes="e1"), runtime)["body"]["duplicate"]
+
+
+def test_a_failed_execution_is_superseded_at_once(runtime: Runtime) -> None:
+    runtime.home.put(KEY, encode_png(picture()))
+    serialize_image(event(execution="e1"), runtime)
+    assert not serialize_image(event(execution="e2", supersedes="e1"), runtime)["body"]["duplicate"]
+
+
+def test_a_clock_that_went_backwards_takes_nothing_over(runtime: Runtime, clock: Clock) -> None:
+    runtime.home.put(KEY, encode_png(picture()))
+    serialize_image(event(execution="e1"), runtime)
+    clock.now -= 10 * runtime.settings.claim_lease
+    assert serialize_image(event(execution="e2"), runtime)["body"]["duplicate"]
+
+
+def test_two_depots_may_use_the_same_arrival_id(runtime: Runtime) -> None:
+    for depot in ("north", "south"):
+        key = f"arrivals/vehicles/{depot}/driver-1/a1.png"
+        runtime.home.put(key, encode_png(picture()))
+        assert not serialize_image(event(key, execution=depot), runtime)["body"]["duplicate"]

@@ -1,0 +1,70 @@
+"""Settings and tasks: what is read, and what a wrong one is told."""
+
+from pathlib import Path
+
+import pytest
+
+from scones.errors import SettingsError, TaskError
+from scones.settings import Settings
+from scones.task import load_task, task_names
+
+
+def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None:
+    file = tmp_path / "scones.toml"
+    file.write_text('bucket = "file"\ndepot = "file"\nendpoint = "file"\n')
+    environ = {"SCONES_BUCKET": "env", "SCONES_DEPOT": "env", "SCONES_TEST_DATA": "ignored"}
+    found = Settings.load(environ=environ, file=file, bucket="flag", depot=None)
+    assert (found.bucket, found.depot, found.endpoint, found.task) == ("flag", "env", "file", "vehicles")
+
+
+def test_an_unknown_key_in_the_file_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "scones.toml"
+    file.write_text('bukket = "x"\n')
+    with pytest.raises(SettingsError, match="unknown setting 'bukket': the settings are store, bucket"):
+        Settings.load(environ={}, file=file)
+
+
+def test_a_value_of_the_wrong_kind_is_named() -> None:
+    with pytest.raises(SettingsError, match="endpoint_timeout='soon'"):
+        Settings.load(environ={"SCONES_ENDPOINT_TIMEOUT": "soon"}, file=None)
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "scones.toml"
+    file.write_text("bucket = ")
+    with pytest.raises(SettingsError, match=r"scones.toml cannot be read as TOML"):
+        Settings.load(environ={}, file=file)
+
+
+def test_awss_own_variable_names_the_endpoint() -> None:
+    url = "http://127.0.0.1:9999"
+    assert Settings.load(environ={"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": url}, file=None).endpoint_url == url
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_every_task_that_comes_with_scones_loads(name: str) -> None:
+    assert load_task(name).name == name
+
+
+def test_an_unknown_task_is_told_the_known_ones() -> None:
+    with pytest.raises(TaskError, match="unknown task 'scooters': use one of .*vehicles"):
+        load_task("scooters")
+    with pytest.raises(TaskError, match=r"no task file missing.toml"):
+        load_task("missing.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name =", "is no TOML"),
+        ('name = "a"\ntitle = "b"\nlabels = ["x"]\n[policy]\ntarget_risk = 0.1', "labels"),
+        ('name = "a"\ntitle = "b"\nlabels = ["x", "x"]\n[policy]\ntarget_risk = 0.1', "twice"),
+        ('name = "a"\ntitle = "b"\nlabels = ["x", "y"]\n[policy]\ntarget_risk = 5', "policy.target_risk"),
+        ('name = "a"\ntitle = "b"\nlabels = ["x", "y"]\ncolour = 1\n[policy]\ntarget_risk = 0.1', "colour"),
+    ],
+)
+def test_a_task_file_that_is_wrong_says_where(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(TaskError, match=said):
+        load_task(str(file))
