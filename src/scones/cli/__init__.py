@@ -13,7 +13,7 @@ from scones.cli.evaluate import evaluate
 from scones.cli.generate import generate
 from scones.cli.monitor import monitor
 from scones.cli.pretrain import pretrain
-from scones.cli.run import executions, reviews, run
+from scones.cli.run import executions, orders, reviews, run
 from scones.cli.serve import serve
 from scones.cli.stage import stage
 from scones.cli.tasks import tasks
@@ -54,7 +54,7 @@ def _root(
         raise typer.Exit
 
 
-for _verb in (demo, stage, train, evaluate, serve, generate, run, executions, reviews, clean, tasks, pretrain):
+for _verb in (demo, stage, train, evaluate, serve, generate, run, executions, reviews, orders, clean, tasks, pretrain):
     app.command()(_verb)
 app.add_typer(monitor, name="monitor")
 

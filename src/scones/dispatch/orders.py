@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from scones.contracts import Order, parse
 from scones.errors import DispatchError, MessageError, ObjectExists
 from scones.store import Bucket, Layout
 
-__all__ = ["add_orders", "open_orders", "read_orders", "sample_orders"]
+__all__ = ["add_orders", "open_orders", "read_order_lines", "read_orders", "sample_orders"]
 
 
 def add_orders(bucket: Bucket, depot: str, orders: Iterable[Order]) -> int:
@@ -37,14 +38,29 @@ def read_orders(bucket: Bucket, depot: str) -> list[Order]:
     """
     orders: dict[str, Order] = {}
     for entry in bucket.list(Layout.orders(depot)):
-        for number, line in enumerate(bucket.get(entry.key).splitlines(), start=1):
-            place = f"{bucket.url(entry.key)} line {number}"
-            try:
-                order = parse(Order, json.loads(line), place)
-            except (ValueError, MessageError) as error:
-                raise DispatchError(f"{place} is no order ({error}): correct it") from error
+        for order in _parse_lines(bucket.get(entry.key), bucket.url(entry.key)):
             orders[order.order_id] = order
     return list(orders.values())
+
+
+def read_order_lines(file: Path) -> list[Order]:
+    """Read orders from a file of JSON lines.
+
+    Raises:
+        DispatchError: the file cannot be read, or holds a line that is no order.
+    """
+    try:
+        return list(_parse_lines(file.read_bytes(), str(file)))
+    except OSError as error:
+        raise DispatchError(f"orders cannot be read from {file} ({error.strerror}): give another file") from error
+
+
+def _parse_lines(data: bytes, origin: str) -> Iterator[Order]:
+    for number, line in enumerate(data.splitlines(), start=1):
+        try:
+            yield parse(Order, json.loads(line), "an order")
+        except (ValueError, MessageError) as error:
+            raise DispatchError(f"{origin} line {number} is no order ({error}): correct it") from error
 
 
 def open_orders(bucket: Bucket, depot: str) -> list[Order]:

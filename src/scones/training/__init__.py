@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "Backbone": "backbone",
     "backbone_names": "backbone",
-    "evaluate": "evaluate",
+    "evaluate": "evaluation",
     "load_backbone": "backbone",
-    "pretrain": "pretrain",
-    "save_evaluation": "evaluate",
-    "train": "train",
+    "pretrain": "pretraining",
+    "save_evaluation": "evaluation",
+    "train": "trainer",
 }
 
 __all__ = ["Backbone", "backbone_names", "evaluate", "load_backbone", "pretrain", "save_evaluation", "train"]
 
 if TYPE_CHECKING:
     from scones.training.backbone import Backbone, backbone_names, load_backbone
-    from scones.training.evaluate import evaluate, save_evaluation
-    from scones.training.pretrain import pretrain
-    from scones.training.train import train
+    from scones.training.evaluation import evaluate, save_evaluation
+    from scones.training.pretraining import pretrain
+    from scones.training.trainer import train
 
 
 def __getattr__(name: str) -> Any:

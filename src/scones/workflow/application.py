@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
+import urllib3
+
+from scones.errors import EndpointBusy
 from scones.functions.classify_image import classify_image
 from scones.functions.filter_inferences import filter_inferences
 from scones.functions.route_driver import route_driver
 from scones.functions.runtime import Runtime
 from scones.functions.serialize_image import serialize_image
 from scones.settings import Settings
+from scones.workflow.engine import Engine, Event, load
 
-__all__ = ["FUNCTIONS", "MACHINES", "definition", "local_functions", "substitutions"]
+__all__ = ["FUNCTIONS", "LOCAL_ENDPOINT", "MACHINES", "check_endpoint", "definition", "local_functions", "open_engine", "substitutions"]
+
+LOCAL_ENDPOINT = "http://127.0.0.1:8080"
+"""Where `scones serve` answers when nothing else is said."""
 
 MACHINES = ("classify", "review")
 """The state machines, each a file ``machines/{name}.asl.json`` that runs unchanged on Step Functions."""
@@ -46,3 +54,54 @@ def local_functions(runtime: Runtime) -> dict[str, Callable[[Any, Any], Any]]:
         "filter_inferences": lambda event, _: filter_inferences(event),
         "route_driver": lambda event, _: route_driver(event, runtime),
     }
+
+
+def open_engine(
+    settings: Settings,
+    *,
+    clock: Callable[[], float] = time.time,
+    concurrency: int = 8,
+    on_event: Callable[[Event], None] | None = None,
+) -> Engine:
+    """Open the engine with the application's machines and functions; what was interrupted goes on.
+
+    Args:
+        settings: store, bucket, journal, endpoint.
+        clock: POSIX seconds, for the functions.
+        concurrency: how many states run at the same time.
+        on_event: told of every event after it was journaled, from several threads.
+
+    Raises:
+        DefinitionError: a machine's definition is wrong.
+        JournalError: the journal cannot be used.
+    """
+    runtime = Runtime(settings, clock)
+    names = substitutions(settings)
+    return Engine(
+        settings.journal,
+        {name: load(definition(name), names, source=f"{name}.asl.json") for name in MACHINES},
+        local_functions(runtime),
+        lambda bucket, key, body: runtime.bucket(bucket).put(key, body),
+        concurrency=concurrency,
+        on_event=on_event,
+    )
+
+
+def check_endpoint(settings: Settings) -> None:
+    """See whether the endpoint answers before work is sent to it.
+
+    Raises:
+        EndpointBusy: nothing answers at ``endpoint_url``.
+    """
+    if settings.endpoint_url is None:  # AWS's own: SageMaker has no ping to call
+        return
+    try:
+        pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(3.0))
+        status = pool.request("GET", f"{settings.endpoint_url.rstrip('/')}/ping").status
+    except urllib3.exceptions.HTTPError as error:
+        raise EndpointBusy(
+            f"no endpoint answers at {settings.endpoint_url}: start one with `scones serve`, "
+            "or say where it is with --endpoint-url"
+        ) from error
+    if status != 200:
+        raise EndpointBusy(f"the endpoint at {settings.endpoint_url} is not ready (status {status}): try again")

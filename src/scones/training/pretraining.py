@@ -136,7 +136,7 @@ def pretrain(
         torch.save(state, checkpoint.with_suffix(".part"))
         os.replace(checkpoint.with_suffix(".part"), checkpoint)
 
-    _export(average, out, widths[-1])
+    _export(average, out)
     return {
         "parameters": sum(p.numel() for p in average.parameters()),
         "held_out_accuracy": _accuracy(average, train.images[held], train.labels[held], device),
@@ -235,16 +235,27 @@ def _accuracy(net: Any, images: np.ndarray, labels: np.ndarray, device: str) -> 
     return hits / len(images)
 
 
-def _export(net: Any, out: Path, width: int) -> None:
+def _export(net: Any, out: Path) -> None:
+    """Write the features alone as ONNX, without the traces of this machine that the exporter notes in each node."""
+    import onnx
     import torch
 
     features = copy.deepcopy(net[0]).cpu().eval()
-    torch.onnx.export(
+    program = torch.onnx.export(
         features,
         (torch.zeros((2, 32, 32, 3), dtype=torch.uint8),),
-        str(out),
         input_names=["images"],
         output_names=["embedding"],
         dynamic_shapes=({0: torch.export.Dim("n")},),
-        external_data=False,
+        verbose=False,
     )
+    model = program.model_proto
+    for node in model.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        value.ClearField("metadata_props")
+    model.graph.ClearField("metadata_props")
+    model.ClearField("metadata_props")
+    onnx.checker.check_model(model)
+    out.write_bytes(model.SerializeToString())

@@ -1,0 +1,292 @@
+"""The whole journey in one process tree: stage, train, evaluate, serve, dispatch, monitor."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from scones.errors import DownloadFailed, EndpointError, SourceMissing, StoreError
+from scones.settings import Settings
+from scones.store import Bucket, Layout, open_bucket
+from scones.task import load_task
+
+__all__ = ["DemoResult", "demo_files", "remove_demo", "run_demo"]
+
+ROOT = Path(".scones")
+HOME = ROOT / "demo"
+CACHE = ROOT / "cache"
+_MARK = "made-by-scones-demo"
+_SEED = 0
+_CONCURRENCY = 8
+
+
+@dataclass
+class DemoResult:
+    """What a demo run showed.
+
+    Attributes:
+        data: "cifar100" or "synthetic".
+        test_images: pictures sent as arrivals.
+        accuracy: on the test pictures, 0 to 1; ``ece`` its expected calibration error.
+        executions: how many ended as succeeded, review and failed.
+        orders_claimed: orders that drivers were given.
+        capture_records: inferences read back from the capture.
+        report, evaluation_report: paths of the pages.
+        seconds: wall time of the whole.
+        details: more figures for the summary; not part of the JSON.
+    """
+
+    data: str
+    test_images: int
+    accuracy: float
+    ece: float
+    executions: dict[str, int]
+    orders_claimed: int
+    capture_records: int
+    report: str
+    evaluation_report: str
+    seconds: float
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``scones demo --json`` prints."""
+        return {name: value for name, value in vars(self).items() if name != "details"}
+
+
+class Reporter:
+    """Told how the demo gets on. This one says nothing; the command line shows it to people."""
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Callable[[str], None]]:
+        """A step begins; call what it yields with what came of it."""
+        yield lambda result: None
+
+    def advance(self, done: int, total: int) -> None:
+        """Progress within a step."""
+
+    def say(self, text: str) -> None:
+        """A line that matters."""
+
+
+def run_demo(archive: Path | None, reporter: Reporter | None = None) -> DemoResult:
+    """Run the whole journey under ``.scones/demo`` in the working directory; what was there is removed first.
+
+    Args:
+        archive: CIFAR-100's python archive; None downloads it, or offline draws pictures instead.
+        reporter: told how it gets on.
+
+    Raises:
+        SconesError: whatever a step raises.
+    """
+    from scones.registry import put_in_force, save_model
+    from scones.training import evaluate, load_backbone, save_evaluation, train
+
+    started = time.monotonic()
+    told = reporter or Reporter()
+    if archive is not None and not archive.is_file():
+        raise SourceMissing(f"no archive at {archive}: give the path of cifar-100-python.tar.gz with --archive")
+    _start_clean()
+    task = load_task("vehicles")
+    base = Settings.load(
+        environ={}, file=None, store=str(HOME.absolute() / "store"), journal=HOME.absolute() / "journal.sqlite"
+    )
+    bucket = open_bucket(base.store, base.bucket)
+
+    with told.step("stage the data and check it") as done:
+        dataset, data = _stage(bucket, archive, told)
+        counts = {split: sum(labels.values()) for split, labels in dataset.counts().items()}
+        done(", ".join(f"{count:,} {split}" for split, count in counts.items()) + f" pictures ({data})")
+    with told.step("train and calibrate") as done:
+        now = datetime.now(UTC)
+        info, model = train(dataset, task, load_backbone("small"), seed=_SEED, now=now)
+        save_model(bucket, info, model)
+        put_in_force(bucket, info, who="scones demo", why="first model", now=now)
+        done(f"model {info.version}; threshold {info.threshold.value:.4f} ({info.threshold.origin})")
+    with told.step("evaluate on pictures never seen") as done:
+        from scones.classifier import Classifier
+
+        figures = evaluate(Classifier(info, model, threads=2), dataset, task)
+        page = save_evaluation(bucket, figures, dataset)
+        low, high = figures["accuracy_interval"]
+        done(f"accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}); calibration error {figures['ece']:.3f}")
+    with told.step("serve the endpoint") as done, _endpoint(base) as (settings, stop_endpoint):
+        done(f"{settings.endpoint_url}, process {stop_endpoint.pid}")
+        with told.step("send every test picture through the workflow") as routed:
+            flow = _dispatch(bucket, dataset, settings, counts["test"], told)
+            routed(", ".join(f"{count} {word}" for word, count in flow["outcomes"].most_common()))
+    with told.step("read the capture back and draw it") as done:
+        monitor, records = _monitor(bucket, info.labels, info.threshold.value)
+        done(f"{records} records")
+    ended = flow["outcomes"]
+    review, failed = ended["review"], ended["failed"]
+    return DemoResult(
+        data=data,
+        test_images=counts["test"],
+        accuracy=figures["accuracy"],
+        ece=figures["ece"],
+        executions={"succeeded": sum(ended.values()) - review - failed, "review": review, "failed": failed},
+        orders_claimed=flow["orders_claimed"],
+        capture_records=records,
+        report=bucket.url(monitor),
+        evaluation_report=bucket.url(page),
+        seconds=round(time.monotonic() - started, 1),
+        details={
+            "store": bucket.url(),
+            "journal": str(base.journal),
+            "decided_right": flow["decided_right"],
+            "outcomes": dict(ended),
+            "threshold": info.threshold.note,
+        },
+    )
+
+
+def _stage(bucket: Bucket, archive: Path | None, told: Reporter) -> tuple[Any, str]:
+    """Stage CIFAR-100 when it can be had, else pictures that the project draws."""
+    from scones.staging import open_source, write_dataset
+
+    task = load_task("vehicles")
+    progress = lambda what, done, total: told.advance(done, total)  # noqa: E731, ARG005 - the step says what
+    data = "cifar100"
+    try:
+        source = open_source("cifar100", task, archive=archive, cache=CACHE, progress=progress)
+    except DownloadFailed as error:
+        told.say(f"no CIFAR-100: {error}. Going on with pictures that Scones draws itself.")
+        data = "synthetic"
+        source = open_source("synthetic", task, seed=_SEED)
+    return write_dataset(bucket, task, source.pictures, source=source.record, progress=progress), data
+
+
+@contextmanager
+def _endpoint(settings: Settings) -> Iterator[tuple[Settings, subprocess.Popen[str]]]:
+    """Run `scones serve` as a child process; at the end it drains, and its capture is complete."""
+    command = [
+        sys.executable, "-m", "scones", "serve", "--json", "--port", "0", "--max-queue", "64",
+        "--store", settings.store, "--bucket", settings.bucket,
+    ]  # fmt: skip
+    log = HOME / "serve.log"
+    # nothing of the caller's own AWS or Scones settings is meant for this endpoint
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SCONES_", "SAGEMAKER_"))}
+    with log.open("w") as errors:
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environ)
+    try:
+        assert child.stdout is not None  # asked for above
+        line = child.stdout.readline()
+        if not line:
+            raise EndpointError(f"the endpoint did not start: {_last_line(log)} (all of it: {log})")
+        yield settings.model_copy(update={"endpoint_url": json.loads(line)["url"]}), child
+    finally:
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        _close(child.stdout)
+
+
+def _close(stream: IO[str] | None) -> None:
+    if stream is not None:
+        stream.close()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def _dispatch(bucket: Bucket, dataset: Any, settings: Settings, count: int, told: Reporter) -> dict[str, Any]:
+    """Send the test pictures as arrivals and work them."""
+    from scones.dispatch import add_orders, sample_orders
+    from scones.workflow.application import open_engine
+    from scones.workflow.arrivals import find_arrivals, outcomes, start_arrival
+    from scones.workflow.engine import Event
+    from scones.workflow.generator import send_arrivals
+
+    add_orders(bucket, settings.depot, sample_orders(count * 3 // 2, seed=_SEED))
+    truth = {
+        arrival.arrival_id: line.label
+        for arrival, line in send_arrivals(
+            bucket, dataset, task="vehicles", depot=settings.depot, run="demo", count=count, rate=None,
+            seed=_SEED, clock=time.monotonic, sleep=time.sleep,
+        )
+    }  # fmt: skip
+    finished: list[str] = []
+
+    def watch(event: Event) -> None:
+        if event.machine == "classify" and event.type.startswith("Execution") and event.type != "ExecutionStarted":
+            finished.append(event.execution)
+            told.advance(len(finished), count)
+
+    keys, _ = find_arrivals(bucket)
+    with open_engine(settings, concurrency=_CONCURRENCY, on_event=watch) as engine:
+        names = [start_arrival(engine, settings.bucket, key) for key in keys]
+        engine.join()
+        ended = [engine.describe(name, "classify") for name in names]
+    routes = [execution.output for execution in ended if isinstance(execution.output, dict)]
+    decided = [route for route in routes if route.get("outcome") in ("routed", "wait")]
+    claims = list(bucket.list(Layout.order_claim(settings.depot)))
+    return {
+        "outcomes": outcomes(ended),
+        "orders_claimed": len(claims),
+        "decided_right": (sum(truth[str(r["arrival_id"])] == r["label"] for r in decided), len(decided)),
+    }
+
+
+def _monitor(bucket: Bucket, labels: tuple[str, ...], threshold: float) -> tuple[str, int]:
+    from scones.capture import CaptureProblems, read_capture
+    from scones.monitoring import monitor_page, summarise
+
+    problems = CaptureProblems()
+    summary = summarise(read_capture(bucket, Layout.CAPTURE, problems), labels, threshold, problems=problems)
+    key = Layout.report("monitor")
+    bucket.put(key, monitor_page(summary, title="What the demo's endpoint saw", source=bucket.url(Layout.CAPTURE)).encode())
+    return key, summary.records
+
+
+def demo_files() -> list[tuple[Path, int]]:
+    """What the demo made: each file under ``.scones/demo`` and the downloaded archive, with its bytes."""
+    roots = [home for home in (HOME,) if (home / _MARK).is_file()] + [CACHE]
+    files = [path for root in roots if root.is_dir() for path in sorted(root.rglob("*")) if path.is_file()]
+    return [(path, path.stat().st_size) for path in files]
+
+
+def remove_demo() -> None:
+    """Remove what the demo made, and nothing else.
+
+    Raises:
+        StoreError: something cannot be removed.
+    """
+    try:
+        if (HOME / _MARK).is_file():
+            shutil.rmtree(HOME)
+        if CACHE.is_dir():
+            shutil.rmtree(CACHE)
+        if ROOT.is_dir() and not any(ROOT.iterdir()):
+            ROOT.rmdir()
+    except OSError as error:
+        raise StoreError(f"cannot remove {error.filename} ({error.strerror}): allow it, then try again") from error
+
+
+def _start_clean() -> None:
+    if HOME.exists() and any(HOME.iterdir()) and not (HOME / _MARK).is_file():
+        raise StoreError(f"{HOME} was not made by the demo: move it away, or run the demo in another folder")
+    try:
+        if HOME.exists():
+            shutil.rmtree(HOME)
+        HOME.mkdir(parents=True)
+        (HOME / _MARK).write_text("`scones clean` removes this folder.\n")
+    except OSError as error:
+        raise StoreError(
+            f"cannot make {HOME.absolute()} ({error.strerror}): run the demo in a folder that can be written"
+        ) from error

@@ -1,0 +1,86 @@
+"""From pictures under ``arrivals/`` to executions: each arrival is worked once, however often it is seen."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from scones.contracts import picture_type
+from scones.errors import ExecutionMissing
+from scones.store import Bucket, Layout
+
+if TYPE_CHECKING:
+    from scones.workflow.engine import Engine, ExecutionDetail
+
+__all__ = ["execution_name", "find_arrivals", "outcome", "outcomes", "start_arrival"]
+
+MACHINE = "classify"
+
+
+def find_arrivals(bucket: Bucket) -> tuple[list[str], list[str]]:
+    """List what lies under ``arrivals/``.
+
+    Returns:
+        The keys of pictures; and the others, which are no arrivals (``test.lst``).
+    """
+    pictures: list[str] = []
+    others: list[str] = []
+    for entry in bucket.list(Layout.ARRIVALS):
+        (pictures if picture_type(entry.key) else others).append(entry.key)
+    return pictures, others
+
+
+def execution_name(bucket: str, key: str) -> str:
+    """Name an arrival's execution by the arrival, so that starting it twice starts it once.
+
+    Example:
+        >>> execution_name("scones", "arrivals/vehicles/main/driver-1/a 1.png")
+        'a-1-d63fdb694ec7c0fb'
+    """
+    stem = re.sub(r"[^A-Za-z0-9._-]", "-", key.rsplit("/", 1)[-1].rsplit(".", 1)[0])[:40]
+    return f"{stem}-{hashlib.sha256(f'{bucket}/{key}'.encode()).hexdigest()[:16]}"
+
+
+def start_arrival(engine: Engine, bucket: str, key: str, *, retry_failed: bool = False) -> str:
+    """Start the execution of an arrival, unless it was started before.
+
+    Args:
+        engine: from :func:`scones.workflow.application.open_engine`.
+        bucket: the arrival's bucket.
+        key: its key.
+        retry_failed: start it anew when its last execution ended without a result.
+
+    Returns:
+        The name of the arrival's newest execution.
+    """
+    first = execution_name(bucket, key)
+    given = {"image_data": "", "s3_bucket": bucket, "s3_key": key}
+    if not retry_failed:
+        engine.start(MACHINE, given, name=first)
+        return first
+    name, attempt = first, 1
+    while True:
+        try:
+            last = engine.status(name, MACHINE)
+        except ExecutionMissing:
+            engine.start(MACHINE, given, name=name)
+            return name
+        if last in ("RUNNING", "SUCCEEDED"):
+            return name
+        given, attempt = {**given, "supersedes": name}, attempt + 1
+        name = f"{first}.{attempt}"
+
+
+def outcome(execution: ExecutionDetail) -> str:
+    """How an execution ended, in a word: routed, wait, classified, review, duplicate, or failed."""
+    if execution.status != "SUCCEEDED":
+        return "running" if execution.status == "RUNNING" else "failed"
+    return str(execution.output.get("outcome", "succeeded")) if isinstance(execution.output, dict) else "succeeded"
+
+
+def outcomes(executions: Iterable[ExecutionDetail]) -> Counter[str]:
+    """Count how executions ended."""
+    return Counter(map(outcome, executions))
