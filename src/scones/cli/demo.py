@@ -50,7 +50,7 @@ def demo(
         @contextmanager
         def step(self, name: str) -> Iterator[Callable[[str], None]]:
             self.number += 1
-            number, started, outcome = self.number, time.monotonic(), [""]
+            number, started = self.number, time.monotonic()
             self.name = name
             self.show(f"… {number}  {name}")
 
@@ -61,7 +61,6 @@ def demo(
                     soft_wrap=True,
                 )
 
-            _ = outcome
             yield done
 
         def advance(self, done: int, total: int) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, TypeAlias
 
 import urllib3
 
@@ -18,7 +18,10 @@ from scones.functions.serialize_image import serialize_image
 from scones.settings import Settings
 from scones.workflow.engine import Engine, Event, load
 
-__all__ = ["FUNCTIONS", "LOCAL_ENDPOINT", "MACHINES", "check_endpoint", "definition", "local_functions", "open_engine", "substitutions"]
+__all__ = ["FUNCTIONS", "Function", "LOCAL_ENDPOINT", "MACHINES", "check_endpoint", "definition", "local_functions", "open_engine", "substitutions"]
+
+Function: TypeAlias = Callable[[Any, Any], Any]
+"""A Lambda handler: event and context in, an answer of JSON out."""
 
 LOCAL_ENDPOINT = "http://127.0.0.1:8080"
 """Where `scones serve` answers when nothing else is said."""
@@ -45,7 +48,7 @@ def substitutions(settings: Settings) -> dict[str, str]:
     return {**FUNCTIONS, "ReviewStateMachine": "review", "RecordsBucket": settings.bucket}
 
 
-def local_functions(runtime: Runtime) -> dict[str, Callable[[Any, Any], Any]]:
+def local_functions(runtime: Runtime) -> dict[str, Function]:
     """The functions as the engine calls them, with Lambda's signature."""
 
     return {
@@ -62,6 +65,7 @@ def open_engine(
     clock: Callable[[], float] = time.time,
     concurrency: int = 8,
     on_event: Callable[[Event], None] | None = None,
+    functions: Mapping[str, Function] | None = None,
 ) -> Engine:
     """Open the engine with the application's machines and functions; what was interrupted goes on.
 
@@ -70,6 +74,7 @@ def open_engine(
         clock: POSIX seconds, for the functions.
         concurrency: how many states run at the same time.
         on_event: told of every event after it was journaled, from several threads.
+        functions: take the place of the application's own, by name.
 
     Raises:
         DefinitionError: a machine's definition is wrong.
@@ -80,7 +85,7 @@ def open_engine(
     return Engine(
         settings.journal,
         {name: load(definition(name), names, source=f"{name}.asl.json") for name in MACHINES},
-        local_functions(runtime),
+        {**local_functions(runtime), **(functions or {})},
         lambda bucket, key, body: runtime.bucket(bucket).put(key, body),
         concurrency=concurrency,
         on_event=on_event,
