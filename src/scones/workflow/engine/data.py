@@ -1,0 +1,95 @@
+"""How data flows through a state: payload templates, and the limit on what passes between states.
+
+The semantics are those of the Step Functions Developer Guide, "Processing input and output", for the
+query language JSONPath.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from scones.workflow.engine.failure import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailure
+from scones.workflow.engine.intrinsics import Call, evaluate, parse_expression
+from scones.workflow.engine.jsontext import Json, dump_bytes
+from scones.workflow.engine.paths import Path, PathMissing, Scope
+
+__all__ = ["DATA_LIMIT", "Template", "compile_template", "fill", "select", "within_limit"]
+
+DATA_LIMIT: Final = 262_144
+"""The most bytes of UTF-8 JSON text that a state may take or give (Step Functions quotas)."""
+
+Template: TypeAlias = Any
+"""JSON in which an expression stands at the place of each value that is to be looked up."""
+
+
+def compile_template(template: Json, place: str, problems: list[str]) -> Template:
+    """Read a payload template: a key that ends in ``.$`` holds a path or an intrinsic function.
+
+    Args:
+        template: the JSON of a Parameters or ResultSelector field.
+        place: where it stands in the document, for the messages.
+        problems: where each problem is added, as ``place: what is wrong``.
+    """
+    if isinstance(template, list):
+        return [compile_template(item, f"{place}[{index}]", problems) for index, item in enumerate(template)]
+    if not isinstance(template, dict):
+        return template
+    compiled: dict[str, Template] = {}
+    for key, value in template.items():
+        name = key.removesuffix(".$")
+        here = f"{place}.{key}"
+        if name in compiled:
+            problems.append(f"{here}: {name} is given twice, once with .$ and once without")
+        if name == key:
+            compiled[name] = compile_template(value, here, problems)
+        elif not isinstance(value, str):
+            problems.append(f"{here}: a key that ends in .$ needs a path or an intrinsic function, not {value!r}")
+        else:
+            try:
+                compiled[name] = parse_expression(value)
+            except ValueError as error:
+                problems.append(f"{here}: {error}")
+    return compiled
+
+
+def fill(template: Template, scope: Scope) -> Json:
+    """The template with every expression replaced by its value.
+
+    Raises:
+        StateFailure: as :func:`scones.workflow.engine.intrinsics.evaluate`.
+    """
+    if isinstance(template, Path | Call):
+        return evaluate(template, scope)
+    if isinstance(template, dict):
+        return {key: fill(value, scope) for key, value in template.items()}
+    if isinstance(template, list):
+        return [fill(item, scope) for item in template]
+    return template
+
+
+def select(path: Path | None, scope: Scope, field: str) -> Json:
+    """What InputPath or OutputPath selects; None, which is ``null`` in the definition, selects ``{}``.
+
+    Raises:
+        StateFailure: ``States.Runtime`` where the path leads nowhere.
+    """
+    if path is None:
+        return {}
+    try:
+        return path.read(scope)
+    except PathMissing:
+        raise StateFailure(RUNTIME, f"{field} {path.text} leads nowhere in the state's data") from None
+
+
+def within_limit(value: Json, what: str) -> Json:
+    """The value itself, when its JSON text is small enough to pass between states.
+
+    Raises:
+        StateFailure: ``States.DataLimitExceeded`` where it is not.
+    """
+    size = len(dump_bytes(value))
+    if size > DATA_LIMIT:
+        raise StateFailure(
+            DATA_LIMIT_EXCEEDED, f"{what} is {size:,} bytes, more than the {DATA_LIMIT:,} that may pass between states"
+        )
+    return value

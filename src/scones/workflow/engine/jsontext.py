@@ -1,0 +1,48 @@
+"""JSON as text: what passes between states, and what is measured against the limit of 262,144 bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NoReturn, TypeAlias
+
+__all__ = ["Json", "digest", "dump", "dump_bytes", "load"]
+
+Json: TypeAlias = Any
+"""None, bool, int, float, str, list[Json] or dict[str, Json]. Never changed in place, so it may be shared."""
+
+
+def dump(value: Json) -> str:
+    """The compact JSON text of a value.
+
+    Raises:
+        TypeError: something in it is not JSON, such as bytes.
+        ValueError: a number is NaN or infinite, or the value contains itself.
+        RecursionError: it is nested too deeply.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def dump_bytes(value: Json) -> bytes:
+    """The same text in UTF-8. Half a surrogate pair, which JSON can escape, is kept as three bytes."""
+    return dump(value).encode("utf-8", "surrogatepass")
+
+
+def load(text: str) -> Json:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is no JSON; NaN and Infinity, which Python would read, are none.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(text, parse_constant=_refuse)
+
+
+def digest(value: Json) -> str:
+    """The SHA-256 of a value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
