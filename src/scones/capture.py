@@ -7,9 +7,8 @@ The format is SageMaker's (Developer Guide, "Data capture"): JSON lines under
 from __future__ import annotations
 
 import base64
-import binascii
-import csv
 import json
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -125,7 +124,7 @@ def decode_line(line: str | bytes) -> CaptureRecord:
             picture=None if data is None else _bytes(data, source.get("encoding")),
             attributes=attributes,
         )
-    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"no capture record ({type(error).__name__}: {error})") from error
 
 
@@ -135,17 +134,17 @@ def _bytes(data: str, encoding: str | None) -> bytes:
 
 def _probabilities(output: dict[str, Any]) -> tuple[float, ...]:
     text = _bytes(output["data"], output.get("encoding")).decode().strip()
-    if text.startswith("["):
-        values = json.loads(text)
-        if values and isinstance(values[0], list):  # a batch of one
-            values = values[0]
-    else:
-        values = next(csv.reader([text]))
-    return tuple(float(value) for value in values)
+    values = json.loads(text) if text.startswith("[") else text.split(",")
+    if values and isinstance(values[0], list):  # a batch of one
+        values = values[0]
+    probabilities = tuple(float(value) for value in values)
+    if not probabilities or not all(map(math.isfinite, probabilities)):
+        raise ValueError(f"{text[:80]!r} is no list of probabilities")
+    return probabilities
 
 
 def read_capture(bucket: Bucket, prefix: str, problems: CaptureProblems | None = None) -> Iterator[CaptureRecord]:
-    """Read every record of every file below a prefix, oldest file first.
+    """Read every record of every file below a prefix, oldest file first, whichever endpoint wrote it.
 
     A file holds any number of records. Lines that are no record (a last line cut short, say) are counted
     in ``problems`` and skipped.
@@ -155,14 +154,17 @@ def read_capture(bucket: Bucket, prefix: str, problems: CaptureProblems | None =
         prefix: as ``capture`` or ``capture/scones/AllTraffic/2026/11``.
         problems: filled while reading.
     """
-    for entry in bucket.list(prefix):
-        if not entry.key.endswith(".jsonl"):
-            continue
-        for number, line in enumerate(bucket.get(entry.key).splitlines(), start=1):
+    keys = [entry.key for entry in bucket.list(prefix) if entry.key.endswith(".jsonl")]
+    for key in sorted(keys, key=_written_at):
+        for number, line in enumerate(bucket.get(key).splitlines(), start=1):
             if not line.strip():
                 continue
             try:
                 yield decode_line(line)
             except ValueError as error:
                 if problems is not None:
-                    problems.add(f"{entry.key} line {number}", str(error))
+                    problems.add(f"{key} line {number}", str(error))
+
+
+def _written_at(key: str) -> list[str]:
+    return key.split("/")[-5:]  # year, month, day, hour, and a name that starts with minutes and seconds

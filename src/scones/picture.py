@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import PIL.Image
@@ -24,7 +23,7 @@ __all__ = ["MAX_BYTES", "MAX_PIXELS", "content_hash", "decode", "encode_png", "m
 
 MAX_BYTES = 30 * 1024 * 1024
 """Largest picture file that is read, in bytes."""
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 80_000_000
 """Largest picture that is decoded, in pixels; beyond it lies a decompression bomb."""
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 _DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, OverflowError, MemoryError)
@@ -60,24 +59,23 @@ def decode(data: bytes, *, name: str = "the picture", at_least: int | None = Non
         raise PictureTooLarge(
             f"{name} has {len(data):,} bytes, more than the {MAX_BYTES:,} allowed: send a smaller picture"
         )
+    # no warnings.catch_warnings here: it changes the whole process, and pictures are decoded in many threads
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = PIL.Image.open(io.BytesIO(data), formats=_FORMATS)
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise PictureTooLarge(
-                    f"{name} has {width}x{height} pixels, more than the {MAX_PIXELS:,} allowed: send a smaller picture"
-                )
-            if at_least is not None and image.format == "JPEG":
-                image.draft("RGB", (at_least, at_least))
-            image.load()
-            return _to_rgb(PIL.ImageOps.exif_transpose(image))
+        image = PIL.Image.open(io.BytesIO(data), formats=_FORMATS)
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise PictureTooLarge(
+                f"{name} has {width}x{height} pixels, more than the {MAX_PIXELS:,} allowed: send a smaller picture"
+            )
+        if at_least is not None and image.format == "JPEG":
+            image.draft("RGB", (at_least, at_least))
+        image.load()
+        return _to_rgb(PIL.ImageOps.exif_transpose(image))
     except PictureError:
         raise
     except PIL.UnidentifiedImageError as error:
         raise PictureError(f"{name} is no picture that can be read: expected PNG, JPEG or WebP") from error
-    except PIL.Image.DecompressionBombError as error:
+    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
         raise PictureTooLarge(
             f"{name} has more than the {MAX_PIXELS:,} pixels allowed: send a smaller picture"
         ) from error

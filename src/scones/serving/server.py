@@ -1,0 +1,141 @@
+"""Run the endpoint: bind its port, serve until told to stop, and drain."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from scones.errors import EndpointError, PortInUse
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from scones.serving.capture_writer import CaptureWriter
+
+__all__ = ["background_server", "bind", "listening_url", "run_server"]
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on an address, before anything expensive is done.
+
+    Args:
+        host: a name or an IP address of this machine.
+        port: 0 takes a free one.
+
+    Raises:
+        PortInUse: another process listens there.
+        EndpointError: the address is not one of this machine's, or may not be used.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"port {port} on {host} is in use by another process: stop that one, "
+                "or choose another port with --port (--port 0 takes a free one)"
+            ) from error
+        raise EndpointError(
+            f"cannot listen on {host} port {port} ({error.strerror}): choose others with --host and --port"
+        ) from error
+
+
+def listening_url(listener: socket.socket) -> str:
+    """The address at which a client on this machine reaches a listening socket, as ``http://127.0.0.1:8080``."""
+    host, port = listener.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+    return f"http://{address}:{port}" if address.version == 4 else f"http://[{address}]:{port}"
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, app: ASGIApp, on_ready: Callable[[], None], drain_seconds: int) -> None:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            loop="asyncio",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,  # longer than clients keep idle connections, or they would meet a closed one
+            timeout_graceful_shutdown=drain_seconds,
+        )
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
+def run_server(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    capture: CaptureWriter | None = None,
+    on_ready: Callable[[], None] = lambda: None,
+    drain_seconds: int = 25,
+) -> None:
+    """Serve until SIGTERM or Ctrl+C, then answer what is inside, write the capture that waits, and return.
+
+    Must run in the main thread, which is the one that gets signals.
+
+    Args:
+        app: the application.
+        listener: from :func:`bind`; closed at the end.
+        capture: closed when all is answered.
+        on_ready: called once requests are answered.
+        drain_seconds: the longest to wait for requests inside; SageMaker kills a container after 30.
+    """
+    server = _Server(app, on_ready, drain_seconds)
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape of a signal handler
+        server.should_exit = True
+
+    # uvicorn sends itself each signal again when it has ended, to end as the signal would have ended it;
+    # ours is there to receive it, and any further one, because capture is still to be written then
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        server.run(sockets=[listener])
+    finally:
+        if capture is not None:
+            capture.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def background_server(app: ASGIApp) -> Iterator[str]:
+    """Serve in a thread of this process, on a free port, as long as the ``with`` block runs.
+
+    Yields:
+        The endpoint's address, as ``http://127.0.0.1:43121``.
+    """
+    listener = bind("127.0.0.1", 0)
+    url = listening_url(listener)
+    ready = threading.Event()
+    server = _Server(app, ready.set, drain_seconds=25)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="endpoint")
+    thread.start()
+    try:
+        ready.wait()
+        yield url
+    finally:
+        server.should_exit = True
+        thread.join()
