@@ -1,6 +1,7 @@
 """Pictures of any kind become the same pixels everywhere."""
 
 import io
+from contextlib import suppress
 
 import numpy as np
 import PIL.Image
@@ -68,10 +69,8 @@ def test_a_damaged_picture_is_a_picture_error_or_still_a_picture(seed: int, kind
     data = bytearray(written(picture(), kind))
     for place in rng.integers(0, len(data), 1 + seed % 8):
         data[place] = rng.integers(0, 256)
-    try:
+    with suppress(PictureError):
         assert decode(bytes(data[: len(data) - seed % 50])).mode == "RGB"
-    except PictureError:
-        pass
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_unpacked() -> None:
@@ -98,7 +97,7 @@ def test_shrinking_keeps_to_the_budget_and_never_enlarges(size: tuple[int, int])
     data = shrink_to_bytes(image, max_side=256, max_bytes=20_000)
     small = PIL.Image.open(io.BytesIO(data))
     assert len(data) <= 20_000
-    assert max(small.size) <= max(*image.size, 1) and max(small.size) <= 256 or image.size == small.size
+    assert (max(small.size) <= max(*image.size, 1) and max(small.size) <= 256) or image.size == small.size
 
 
 def test_any_size_becomes_the_models_square() -> None:

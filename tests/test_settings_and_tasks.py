@@ -47,7 +47,7 @@ def test_every_task_that_comes_with_scones_loads(name: str) -> None:
 
 
 def test_an_unknown_task_is_told_the_known_ones() -> None:
-    with pytest.raises(TaskError, match="unknown task 'scooters': use one of .*vehicles"):
+    with pytest.raises(TaskError, match=r"unknown task 'scooters': use one of .*vehicles"):
         load_task("scooters")
     with pytest.raises(TaskError, match=r"no task file missing.toml"):
         load_task("missing.toml")

@@ -63,7 +63,7 @@ def test_a_missing_object_is_named(bucket: Bucket) -> None:
 
 def test_an_object_that_is_no_json_is_named(bucket: Bucket) -> None:
     bucket.put("a.json", b"{")
-    with pytest.raises(StoreError, match="a.json in bucket scones is no JSON"):
+    with pytest.raises(StoreError, match=r"a\.json in bucket scones is no JSON"):
         bucket.get_json("a.json")
 
 
@@ -83,7 +83,9 @@ def test_a_store_below_a_file_is_refused(tmp_path: Path) -> None:
 def tiny_disk(tmp_path: Path) -> Path:
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip("mounting a small disk needs root")
     return folder

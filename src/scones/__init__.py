@@ -22,9 +22,17 @@ _HOMES = {
     "open_bucket": "scones.store",
 }
 
-__all__ = [  # noqa: PLE0604 - the names of _HOMES
+__all__ = [
+    "Bucket",
+    "BundleInfo",
+    "Classifier",
+    "Engine",
+    "SconesError",
+    "Settings",
+    "Task",
     "__version__",
-    *_HOMES,
+    "load_task",
+    "open_bucket",
 ]
 
 if TYPE_CHECKING:

@@ -90,7 +90,9 @@ class ExecutionInput(_Message):
             Arrival(task='vehicles', depot='main', driver_id='unknown', arrival_id='test.bicycle_s_000513.png')
         """
         parts = _ARRIVAL.match(self.s3_key)
-        found = dict(zip(("task", "depot", "driver_id", "arrival_id"), parts.groups()[:4], strict=True)) if parts else {}
+        found = (
+            dict(zip(("task", "depot", "driver_id", "arrival_id"), parts.groups()[:4], strict=True)) if parts else {}
+        )
         plain = re.sub(r"[^A-Za-z0-9._-]+", ".", self.s3_key).strip("._-")[-128:].lstrip("._-") or "picture"
         fallback = {"task": task, "depot": depot, "driver_id": "unknown", "arrival_id": plain}
         given = {name: value for name in fallback if (value := getattr(self, name)) is not None}

@@ -68,9 +68,9 @@ class Reporter:
     """Told how the demo gets on. This one says nothing; the command line shows it to people."""
 
     @contextmanager
-    def step(self, name: str) -> Iterator[Callable[[str], None]]:
+    def step(self, name: str) -> Iterator[Callable[[str], None]]:  # noqa: ARG002 - for those who show it
         """A step begins; call what it yields with what came of it."""
-        yield lambda result: None
+        yield lambda _: None
 
     def advance(self, done: int, total: int) -> None:
         """Progress within a step."""
@@ -176,7 +176,9 @@ def _endpoint(settings: Settings) -> Iterator[tuple[Settings, subprocess.Popen[s
     ]  # fmt: skip
     log = HOME / "serve.log"
     # nothing of the caller's own AWS or Scones settings is meant for this endpoint
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SCONES_", "SAGEMAKER_"))}
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SCONES_", "SAGEMAKER_"))
+    }
     with log.open("w") as errors:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environ)
     try:
@@ -250,7 +252,9 @@ def _monitor(bucket: Bucket, labels: tuple[str, ...], threshold: float) -> tuple
     problems = CaptureProblems()
     summary = summarise(read_capture(bucket, Layout.CAPTURE, problems), labels, threshold, problems=problems)
     key = Layout.report("monitor")
-    bucket.put(key, monitor_page(summary, title="What the demo's endpoint saw", source=bucket.url(Layout.CAPTURE)).encode())
+    bucket.put(
+        key, monitor_page(summary, title="What the demo's endpoint saw", source=bucket.url(Layout.CAPTURE)).encode()
+    )
     return key, summary.records
 
 

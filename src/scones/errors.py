@@ -81,102 +81,152 @@ class SconesError(Exception):
 
 
 class SettingsError(SconesError):
+    """A setting is unknown or has a bad value."""
+
     exit_code = 3
 
 
 class TaskError(SconesError):
+    """A task file is missing or wrong."""
+
     exit_code = 4
 
 
 class SourceError(SconesError):
+    """Pictures cannot be taken from a source."""
+
     exit_code = 10
 
 
 class SourceMissing(SourceError):
+    """The archive or folder is not there."""
+
     exit_code = 11
 
 
 class ArchiveCorrupt(SourceError):
+    """The archive is truncated or not what it claims to be."""
+
     exit_code = 12
 
 
 class ArchiveUnsafe(SourceError):
+    """The archive tries to do what no data set needs."""
+
     exit_code = 13
 
 
 class DownloadFailed(SourceError):
+    """The address does not answer, or answers something else."""
+
     exit_code = 14
 
 
 class SourceEmpty(SourceError):
+    """There is nothing to learn from in it."""
+
     exit_code = 15
 
 
 class PictureError(SconesError):
+    """Bytes that are no usable picture."""
+
     exit_code = 20
 
 
 class PictureTooLarge(PictureError):
+    """A picture beyond the limit on bytes or pixels."""
+
     exit_code = 21
 
 
 class StoreError(SconesError):
+    """The object store failed."""
+
     exit_code = 30
 
 
 class StoreFull(StoreError):
+    """No space left."""
+
     exit_code = 31
 
 
 class StoreReadOnly(StoreError):
+    """No permission to write."""
+
     exit_code = 32
 
 
 class ObjectMissing(StoreError):
+    """No object under that key."""
+
     exit_code = 33
 
 
 class ObjectExists(StoreError):
+    """The key is taken, and was to be created."""
+
     exit_code = 34
 
 
 class TrainingError(SconesError):
+    """A model cannot be trained on this data."""
+
     exit_code = 40
 
 
 class BundleError(SconesError):
+    """A model bundle is missing a part or is damaged."""
+
     exit_code = 41
 
 
 class EndpointError(SconesError):
+    """The endpoint could not classify."""
+
     exit_code = 50
 
 
 class PortInUse(EndpointError):
+    """Another process listens there."""
+
     exit_code = 51
 
 
 class EndpointBusy(EndpointError):
+    """Saturated, slow or not there yet: try again."""
+
     exit_code = 52
 
 
 class EndpointRejected(EndpointError):
+    """The endpoint refuses this request for good."""
+
     exit_code = 53
 
 
 class WorkflowError(SconesError):
+    """A workflow could not run."""
+
     exit_code = 60
 
 
 class DefinitionError(WorkflowError):
+    """A state machine definition is wrong."""
+
     exit_code = 61
 
 
 class JournalError(WorkflowError):
+    """The journal cannot be read or written."""
+
     exit_code = 62
 
 
 class ExecutionMissing(WorkflowError):
+    """No execution of that name."""
+
     exit_code = 63
 
 
@@ -187,8 +237,12 @@ class ThresholdConfidenceNotMet(SconesError):
 
 
 class MessageError(SconesError):
+    """An event or answer lacks a field or has a wrong one."""
+
     exit_code = 65
 
 
 class DispatchError(SconesError):
+    """A depot or its orders are wrong."""
+
     exit_code = 70

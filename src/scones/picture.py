@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "content_hash", "decode", "encode_png", "model_input", "pixels", "shrink_to_bytes"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "content_hash",
+    "decode",
+    "encode_png",
+    "model_input",
+    "pixels",
+    "shrink_to_bytes",
+]
 
 MAX_BYTES = 30 * 1024 * 1024
 """Largest picture file that is read, in bytes."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from scones.bundle import BundleInfo, write_bundle
+from scones.bundle import BundleInfo, read_bundle, write_bundle
 from scones.classifier import Classifier
 from scones.contracts import Policy, parse
 from scones.errors import BundleError, ObjectMissing
 from scones.store import Bucket, Layout
-from scones.bundle import read_bundle
 
 __all__ = ["current_policy", "load_model", "put_in_force", "save_model"]
 

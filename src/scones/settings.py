@@ -37,7 +37,9 @@ class Settings(BaseModel):
     bucket: str = Field("scones", description="The bucket (on one machine: the folder in the store)")
     task: str = Field("vehicles", description="The task to work on: a name from `scones tasks`, or a TOML file")
     depot: str = Field("main", description="The depot of an arrival whose key names none")
-    depot_file: Path | None = Field(None, description="The depot's bays and ranges, a TOML file; default: a built-in one")
+    depot_file: Path | None = Field(
+        None, description="The depot's bays and ranges, a TOML file; default: a built-in one"
+    )
     journal: Path = Field(Path(".scones/journal.sqlite"), description="The workflow engine's journal, an SQLite file")
     endpoint: str = Field("scones", description="The endpoint's name")
     endpoint_url: str | None = Field(

@@ -137,7 +137,9 @@ class Bucket:
         try:
             return json.loads(self.get(key))
         except ValueError as error:
-            raise StoreError(f"{key} in bucket {self.name} is no JSON ({error}): remove it or write it again") from error
+            raise StoreError(
+                f"{key} in bucket {self.name} is no JSON ({error}): remove it or write it again"
+            ) from error
 
     def append(self, series: str, value: Any) -> int:
         """Add a record to a series of numbered records; two writers never get the same number.

@@ -93,7 +93,9 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 
 
 def test_every_error_has_an_exit_code_of_its_own_and_stands_in_the_tree() -> None:
-    classes = [value for value in vars(scones.errors).values() if isinstance(value, type) and issubclass(value, SconesError)]
+    classes = [
+        value for value in vars(scones.errors).values() if isinstance(value, type) and issubclass(value, SconesError)
+    ]
     assert len({cls.exit_code for cls in classes}) == len(classes)
     assert sorted(cls.__name__ for cls in classes) == sorted(scones.errors.__all__)
     for cls in classes:
@@ -102,7 +104,9 @@ def test_every_error_has_an_exit_code_of_its_own_and_stands_in_the_tree() -> Non
 
 def test_help_is_quick_because_it_loads_no_room() -> None:
     code = "import sys; from scones.cli import app; print(*sys.modules)"
-    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
     assert not loaded & {"numpy", "scipy", "onnx", "onnxruntime", "botocore", "bokeh", "PIL", "obstore", "uvicorn"}
 
 
@@ -168,7 +172,7 @@ def test_a_failed_execution_is_loud_and_is_worked_anew(shop: Path, endpoint: str
 
 def test_a_run_that_was_killed_goes_on_where_it_was(shop: Path, endpoint: str, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    pictures = [p for p in (shop / ".scones/store/scones").rglob("pictures/test/**/*.png")][:40]
+    pictures = list((shop / ".scones/store/scones").rglob("pictures/test/**/*.png"))[:40]
     for number, picture in enumerate(pictures):
         arrival = store / f"scones/arrivals/vehicles/main/driver-{number}/a{number}.png"
         arrival.parent.mkdir(parents=True)

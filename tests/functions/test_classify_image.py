@@ -59,7 +59,7 @@ class Recorder(BaseHTTPRequestHandler):
     seen: list[dict[str, str]]
     status, answer = 200, b"[0.25, 0.75]"
 
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         self.seen.append(dict(self.headers))
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(self.status)
@@ -156,7 +156,9 @@ def test_an_endpoint_that_never_answers_is_retryable(png_bytes: Callable[..., by
             classify_image(event(png_bytes()), slow)
 
 
-def test_what_the_endpoint_refuses_is_permanent(start_endpoint: Callable[..., str], png_bytes: Callable[..., bytes]) -> None:
+def test_what_the_endpoint_refuses_is_permanent(
+    start_endpoint: Callable[..., str], png_bytes: Callable[..., bytes]
+) -> None:
     url = start_endpoint()
     with pytest.raises(EndpointRejected, match="ModelError 400"):
         classify_image(event(b"no picture"), runtime(url))

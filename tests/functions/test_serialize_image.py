@@ -107,7 +107,7 @@ def test_the_courses_own_event_works(runtime: Runtime) -> None:
 
 def test_the_manifest_test_lst_is_not_taken_for_a_picture(runtime: Runtime) -> None:
     runtime.home.put("test/test.lst", b"1\t0\ttest/a.png\n")
-    with pytest.raises(PictureError, match="test.lst is no picture by its name"):
+    with pytest.raises(PictureError, match=r"test\.lst is no picture by its name"):
         serialize_image(event("test/test.lst"), runtime)
 
 
@@ -118,7 +118,7 @@ def test_text_named_png_is_refused_by_name(runtime: Runtime) -> None:
 
 
 def test_a_missing_object_is_named(runtime: Runtime) -> None:
-    with pytest.raises(ObjectMissing, match="a1.png"):
+    with pytest.raises(ObjectMissing, match=r"a1\.png"):
         serialize_image(event(), runtime)
 
 

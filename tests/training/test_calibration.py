@@ -30,7 +30,7 @@ POPULATION, _ = calibrated(100_000, np.random.default_rng(99))
 
 
 def true_risk(threshold: float) -> float:
-    return float((1 - POPULATION[POPULATION >= threshold]).mean())
+    return float((1 - POPULATION[threshold <= POPULATION]).mean())
 
 
 def test_the_temperature_that_logits_were_scaled_with_is_found() -> None:

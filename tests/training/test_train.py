@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 import onnx
@@ -41,10 +42,13 @@ def backbone() -> Backbone:
         "quarters",
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", 32, 32, 3])],
         [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 12])],
-        [numpy_helper.from_array(np.float32(1 / 255), "scale")],
+        [numpy_helper.from_array(np.array(1 / 255, np.float32), "scale")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     return Backbone("quarters", bytes(model.SerializeToString()), 32)
+
+
+Split: TypeAlias = Literal["train", "test"]
 
 
 def make_dataset(bucket: Bucket, task: Task, shift: float = 25.0, n: int = 300, seed: int = 0) -> Dataset:
@@ -56,7 +60,7 @@ def make_dataset(bucket: Bucket, task: Task, shift: float = 25.0, n: int = 300, 
         label = number % 2
         colour = 120 + (shift if label else -shift) * np.array([1, 0, -1]) + rng.normal(0, 18, 3)
         pixels = np.clip(colour + rng.normal(0, 30, (32, 32, 3)), 0, 255).astype(np.uint8)
-        split = "test" if number % 5 == 0 else "train"
+        split: Split = "test" if number % 5 == 0 else "train"
         data = encode_png(PIL.Image.fromarray(pixels))
         pictures.append(SourcePicture(origin=f"{number}", label=task.labels[label], data=data, split=split))
     return write_dataset(bucket, task, pictures, source={"kind": "test"})
@@ -78,7 +82,10 @@ def test_a_model_is_trained_calibrated_and_measured(bucket: Bucket, task: Task, 
     figures = evaluate(Classifier(info, model), dataset, task)
     assert figures["accuracy"] > 0.85
     assert figures["n"] == sum(map(sum, figures["confusion"])) == 60
-    assert figures["accuracy_interval"][0] < figures["accuracy"] < figures["accuracy_interval"][1] or figures["accuracy"] == 1
+    assert (
+        figures["accuracy_interval"][0] < figures["accuracy"] < figures["accuracy_interval"][1]
+        or figures["accuracy"] == 1
+    )
     assert len(figures["mistakes"]) == min(24, round((1 - figures["accuracy"]) * 60))
     assert figures["dataset"]["version"] == dataset.version == info.dataset
 
@@ -133,7 +140,7 @@ def test_a_backbone_that_gives_no_numbers_stops_training(
     bucket: Bucket, task: Task, backbone: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = onnx.load_from_string(backbone.model)
-    broken.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.float32(np.nan), "scale"))
+    broken.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array(np.nan, np.float32), "scale"))
     with pytest.raises(TrainingError, match="no numbers"):
         train(make_dataset(bucket, task), task, Backbone("nan", bytes(broken.SerializeToString()), 32), now=NOW)
 

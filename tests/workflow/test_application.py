@@ -212,7 +212,9 @@ def test_the_machines_load_and_name_every_function() -> None:
 def test_nothing_in_classify_waits_so_that_it_can_be_express() -> None:
     states = json.loads(definition("classify"))["States"].values()
     assert not [state for state in states if state["Type"] == "Wait"]
-    assert not [state for state in states if ".sync" in state.get("Resource", "") or "waitFor" in state.get("Resource", "")]
+    assert not [
+        state for state in states if ".sync" in state.get("Resource", "") or "waitFor" in state.get("Resource", "")
+    ]
 
 
 def test_an_execution_is_named_by_its_arrival() -> None:

@@ -56,8 +56,12 @@ def evaluate(
     err = console()
     low, high = figures["accuracy_interval"]
     held = figures["at_threshold"]
-    err.print(f"accuracy {figures['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}) on {figures['n']} test pictures")
-    err.print(f"calibration error {figures['ece']:.3f}; a perfectly calibrated model would show {figures['ece_null']:.3f}")
+    err.print(
+        f"accuracy {figures['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}) on {figures['n']} test pictures"
+    )
+    err.print(
+        f"calibration error {figures['ece']:.3f}; a perfectly calibrated model would show {figures['ece_null']:.3f}"
+    )
     err.print(
         f"at threshold {figures['threshold']['value']:.4f} it decides {held['coverage']:.1%} alone, "
         f"{held['risk']:.1%} of them wrong ({held['wrong']} of {held['accepted']})"

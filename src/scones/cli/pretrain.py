@@ -33,7 +33,7 @@ def pretrain(
         raise SourceMissing("pretraining needs CIFAR-100: give its path with --archive or SCONES_CIFAR100")
     err = console()
     err.print(f"training on {path}; {epochs} epochs")
-    figures = train_backbone(path, out, epochs=epochs, seed=seed, report=lambda row: err.print(row))
+    figures = train_backbone(path, out, epochs=epochs, seed=seed, report=err.print)
     if as_json:
         print_json(figures)
     else:

@@ -10,7 +10,7 @@ import typer
 from scones.cli._common import BucketOption, JsonOption, StoreOption, TaskOption, console, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from scones.workflow.engine import Event, ExecutionDetail, JournalReader
+    from scones.workflow.engine import Event, JournalReader
 
 JournalOption = Annotated[
     Path | None, typer.Option("--journal", metavar="FILE", help="The engine's journal  [.scones/journal.sqlite]")
@@ -101,7 +101,9 @@ _ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "Executio
 
 def executions(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one, state by state")] = None,
-    machine: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this machine: classify or review")] = None,
+    machine: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only of this machine: classify or review")
+    ] = None,
     status: Annotated[
         str | None, typer.Option(metavar="STATUS", help="RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED")
     ] = None,

@@ -52,7 +52,9 @@ def train(
     if as_json:
         print_json({"bundle": place.url(key), **info.model_dump()})
         return
-    err.print(f"model [bold]{info.version}[/] of task {info.task}, from dataset {info.dataset}, backbone {info.backbone}")
+    err.print(
+        f"model [bold]{info.version}[/] of task {info.task}, from dataset {info.dataset}, backbone {info.backbone}"
+    )
     metrics = info.metrics
     err.print(
         f"accuracy on {metrics['calibration_pictures']} calibration pictures: {metrics['calibration_accuracy']:.1%}; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -27,7 +27,7 @@ class Vehicle(BaseModel):
 
     bay: str
     pick: Literal["nearest", "farthest"]
-    min_km: float = Field(0.0, ge=0)
+    min_km: Annotated[float, Field(ge=0)] = 0.0
     max_km: float = Field(gt=0)
 
     @model_validator(mode="after")

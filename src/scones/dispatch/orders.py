@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from scones.contracts import Order, parse
@@ -23,10 +24,8 @@ def add_orders(bucket: Bucket, depot: str, orders: Iterable[Order]) -> int:
     """
     lines = [order.model_dump_json() for order in orders]
     data = "".join(f"{line}\n" for line in lines).encode()
-    try:
+    with suppress(ObjectExists):
         bucket.create(f"{Layout.orders(depot)}/{hashlib.sha256(data).hexdigest()[:16]}.jsonl", data)
-    except ObjectExists:
-        pass
     return len(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from scones.contracts import Arrival, Body, Order, Route, parse
 from scones.dispatch.depot import Depot, Vehicle
@@ -67,11 +68,9 @@ def _assign(bucket: Bucket, arrival: Arrival, vehicle: Vehicle) -> Order | None:
             if candidates is None:
                 candidates = iter(_in_range(open_orders(bucket, arrival.depot), vehicle))
             chosen = next(candidates, None)
-            try:
+            with suppress(ObjectExists):  # a repetition of this step was quicker: follow it
                 # null ends the series: a repetition must not claim an order after the driver was told to wait
                 bucket.create_json(record, chosen and chosen.model_dump())
-            except ObjectExists:
-                pass  # a repetition of this step was quicker: follow it
         noted = bucket.get_json(record)
         if noted is None:
             return None

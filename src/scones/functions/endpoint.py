@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import botocore
@@ -38,14 +38,14 @@ def endpoint_client(settings: Settings) -> SageMakerRuntimeClient:
         retries={"total_max_attempts": 1},  # the state machine retries, and shows it
         max_pool_connections=64,
     )
-    if settings.endpoint_url is None or not _on_this_machine(settings.endpoint_url):
-        session = botocore.session.Session()
-        return session.create_client("sagemaker-runtime", endpoint_url=settings.endpoint_url, config=config)
-    local = config.merge(Config(signature_version=botocore.UNSIGNED, proxies={}))
-    session = botocore.session.Session(session_vars=_NO_FILES)
-    return session.create_client(
-        "sagemaker-runtime", endpoint_url=settings.endpoint_url, region_name="local", config=local
+    session, region = botocore.session.Session(), None
+    if settings.endpoint_url is not None and _on_this_machine(settings.endpoint_url):
+        session, region = botocore.session.Session(session_vars=_NO_FILES), "local"
+        config = config.merge(Config(signature_version=botocore.UNSIGNED, proxies={}))
+    client = session.create_client(
+        "sagemaker-runtime", endpoint_url=settings.endpoint_url, region_name=region, config=config
     )
+    return cast("SageMakerRuntimeClient", client)
 
 
 def _on_this_machine(url: str) -> bool:

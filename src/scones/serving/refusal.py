@@ -25,7 +25,7 @@ _STATUS: tuple[tuple[type[SconesError], int], ...] = (
 _RETRY_AFTER_SECONDS = "1"
 
 
-class Refusal(Exception):  # noqa: N818 - a decision about one request, not an error of this process
+class Refusal(Exception):
     """A request that is not answered with probabilities.
 
     Attributes:

@@ -30,7 +30,7 @@ class Backbone:
     size: int
 
     def embed(
-        self, images: NDArray[np.uint8], *, threads: int = 2, progress: Callable[[int], None] = lambda count: None
+        self, images: NDArray[np.uint8], *, threads: int = 2, progress: Callable[[int], None] = lambda _: None
     ) -> NDArray[np.float32]:
         """Embed pictures.
 

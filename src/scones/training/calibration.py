@@ -76,10 +76,14 @@ def null_calibration_error(confidence: NDArray[np.floating[Any]], *, seed: int =
         draws: simulated sets of right and wrong answers.
     """
     rng = np.random.default_rng(seed)
-    return float(np.mean([calibration_error(confidence, rng.random(len(confidence)) < confidence) for _ in range(draws)]))
+    return float(
+        np.mean([calibration_error(confidence, rng.random(len(confidence)) < confidence) for _ in range(draws)])
+    )
 
 
-def risk_bounds(wrong: NDArray[np.int64], accepted: NDArray[np.int64], confidence: float) -> NDArray[np.float64]:
+def risk_bounds(
+    wrong: NDArray[np.integer[Any]], accepted: NDArray[np.integer[Any]], confidence: float
+) -> NDArray[np.float64]:
     """Exact upper confidence bounds on the share of wrong answers (Clopper & Pearson 1934).
 
     Example:
@@ -117,7 +121,7 @@ def fit_threshold(
     n = len(confidence)
     needed = pictures_needed(policy)
     order = np.argsort(-confidence, kind="stable")
-    sorted_confidence, wrong = confidence[order], np.cumsum(~correct[order])
+    sorted_confidence, wrong = confidence[order], np.cumsum(~correct[order], dtype=np.int64)
     edges = np.append(sorted_confidence[1:] < sorted_confidence[:-1], True)  # all pictures of a tie, or none
     counts = np.flatnonzero(edges) + 1
     counts = counts[counts >= max(needed, n // 4)]

@@ -25,7 +25,7 @@ __all__ = ["evaluate", "interval", "measure", "save_evaluation"]
 
 
 def evaluate(
-    classifier: Classifier, dataset: Dataset, task: Task, *, report: Callable[[int], None] = lambda count: None
+    classifier: Classifier, dataset: Dataset, task: Task, *, report: Callable[[int], None] = lambda _: None
 ) -> dict[str, Any]:
     """Measure a model on a dataset's test split.
 

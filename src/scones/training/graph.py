@@ -28,7 +28,9 @@ def join(backbone: Backbone, head: Head, temperature: float) -> bytes:
     graph = model.graph
     weights = (head.weights / temperature).astype(np.float32)
     bias = (head.bias / temperature).astype(np.float32)
-    graph.initializer.extend([numpy_helper.from_array(weights, "head.weights"), numpy_helper.from_array(bias, "head.bias")])
+    graph.initializer.extend(
+        [numpy_helper.from_array(weights, "head.weights"), numpy_helper.from_array(bias, "head.bias")]
+    )
     graph.node.extend([
         helper.make_node("Gemm", ["embedding", "head.weights", "head.bias"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),

@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,7 @@ _MEAN = (129.3, 124.1, 112.4)
 _STD = (68.2, 65.4, 70.4)
 
 
-def pretrain(
+def pretrain(  # noqa: PLR0915 - a training loop on one screen
     archive: Path,
     out: Path,
     *,
@@ -44,7 +43,7 @@ def pretrain(
     peak_lr: float = 0.2,
     widths: tuple[int, ...] = (24, 64, 192),
     seed: int = 0,
-    report: Callable[[dict[str, Any]], None] = lambda row: None,
+    report: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Train a small stride-2 ResNet on CIFAR-100's 100 classes and write its features as ONNX.
 
@@ -71,7 +70,9 @@ def pretrain(
         import torch
         import torch.nn.functional as F  # noqa: N812 - torch's own convention
     except ImportError as error:
-        raise TrainingError("pretraining needs torch: pip install torch==2.13.0, then pip install 'scones[train]'") from error
+        raise TrainingError(
+            "pretraining needs torch: pip install torch==2.13.0, then pip install 'scones[train]'"
+        ) from error
 
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -134,7 +135,7 @@ def pretrain(
             "epoch": epoch + 1, "seconds": time.monotonic() - started,
         }  # fmt: skip
         torch.save(state, checkpoint.with_suffix(".part"))
-        os.replace(checkpoint.with_suffix(".part"), checkpoint)
+        checkpoint.with_suffix(".part").replace(checkpoint)
 
     _export(average, out)
     return {
@@ -151,9 +152,7 @@ def _resnet(widths: tuple[int, ...]) -> Any:
     from torch import nn
 
     def conv(inside: int, outside: int, stride: int = 1) -> Any:
-        return nn.Sequential(
-            nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside)
-        )
+        return nn.Sequential(nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside))
 
     class Block(nn.Module):
         def __init__(self, inside: int, outside: int, stride: int) -> None:

@@ -35,7 +35,7 @@ def train(
     *,
     seed: int = 0,
     now: datetime,
-    report: Callable[[str], None] = lambda step: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> tuple[BundleInfo, bytes]:
     """Train a task's model.
 
@@ -120,7 +120,9 @@ def _reference(probabilities: NDArray[np.float64], images: NDArray[np.uint8], th
     brightness = images.mean((1, 2, 3)) / 255
     return {
         "pictures": len(confidence),
-        "predicted_share": (np.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(confidence)).tolist(),
+        "predicted_share": (
+            np.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(confidence)
+        ).tolist(),
         "confidence_quantiles": np.quantile(confidence, [0.05, 0.25, 0.5, 0.75, 0.95]).tolist(),
         "below_threshold": float((confidence < threshold).mean()),
         "brightness_mean": float(brightness.mean()),

@@ -18,7 +18,17 @@ from scones.functions.serialize_image import serialize_image
 from scones.settings import Settings
 from scones.workflow.engine import Engine, Event, load
 
-__all__ = ["FUNCTIONS", "Function", "LOCAL_ENDPOINT", "MACHINES", "check_endpoint", "definition", "local_functions", "open_engine", "substitutions"]
+__all__ = [
+    "FUNCTIONS",
+    "LOCAL_ENDPOINT",
+    "MACHINES",
+    "Function",
+    "check_endpoint",
+    "definition",
+    "local_functions",
+    "open_engine",
+    "substitutions",
+]
 
 Function: TypeAlias = Callable[[Any, Any], Any]
 """A Lambda handler: event and context in, an answer of JSON out."""

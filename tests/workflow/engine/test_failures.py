@@ -29,7 +29,7 @@ class FastClock:
         condition.wait(seconds / 100.0)
 
 
-class Busy(Exception):  # noqa: N818
+class Busy(Exception):
     pass
 
 
