@@ -1,37 +1,39 @@
 """Read the CIFAR-100 archive without trusting it.
 
 The official archive is a gzipped tar with three Python 2 pickles (Krizhevsky 2009, "Learning multiple
-layers of features from tiny images", https://www.cs.toronto.edu/~kriz/cifar.html). A pickle can run code
-when it is loaded, so only the four names that a numpy array needs are let through; nothing of the tar
-is ever written to disk.
+layers of features from tiny images", https://www.cs.toronto.edu/~kriz/cifar.html); they are read by
+:mod:`scones.staging.archive`.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
-import tarfile
-import zlib
+import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scones.errors import ArchiveCorrupt, ArchiveUnsafe, SourceMissing
+from scones.errors import ArchiveCorrupt, TaskError
+from scones.staging.archive import read_tables
+from scones.staging.source import SourcePicture
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["CIFAR100_MD5", "CIFAR100_URL", "CifarSplit", "class_names", "read_split"]
+    from scones.task import Task
+
+__all__ = ["CIFAR100_MD5", "CIFAR100_URL", "CifarSplit", "cifar100_pictures", "class_names", "read_split"]
 
 CIFAR100_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 CIFAR100_MD5 = "eb9058c3a382ffc7106e4002c42a8d85"
 """Checksum published beside the official archive."""
 
 _FOLDER = "cifar-100-python"
-_MAX_MEMBER_BYTES = 400 * 1024 * 1024
+_NAMES = {b"fine_label_names": 100, b"coarse_label_names": 20}
+_Splits = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
@@ -41,32 +43,68 @@ class CifarSplit:
     Attributes:
         images: uint8 array of shape (N, 32, 32, 3), RGB.
         labels: int64 array of shape (N,), 0 to 99, in the order of ``class_names``.
+        coarse: int64 array of shape (N,), 0 to 19: the superclass.
         filenames: the N names in the archive; they are names, not labels.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    coarse: NDArray[np.int64]
     filenames: list[str]
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickles numpy arrays and plain values; anything else is refused."""
+def cifar100_pictures(archive: Path, task: Task) -> Iterator[SourcePicture]:
+    """Take the pictures of a task's classes out of the archive.
 
-    _allowed: ClassVar[dict[tuple[str, str], Any]] = {
-        ("numpy", "dtype"): np.dtype,
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
-        ("numpy._core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
-    }
+    Args:
+        archive: path of ``cifar-100-python.tar.gz``.
+        task: its labels say which classes are wanted (:meth:`scones.task.Task.source_classes`), by
+            their fine names (``bicycle``) or their coarse ones (``vehicles_1``).
 
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return self._allowed[module, name]
-        except KeyError:
-            raise ArchiveUnsafe(
-                f"the archive's pickle asks for {module}.{name}, which no picture needs: "
-                "do not use this file; download CIFAR-100 from its official address"
-            ) from None
+    Returns:
+        The pictures as lossless PNG, in the archive's splits and order. Labels come from the archive's
+        label table; its file names are not to be trusted (``bike_s_*`` may be a motorcycle).
+
+    Raises:
+        TaskError: CIFAR-100 has no class of that name, or two labels want the same class.
+        SourceMissing, ArchiveCorrupt, ArchiveUnsafe: as :func:`read_split`.
+    """
+    meta, *tables = _tables(archive, "meta", "train", "test")
+    fine, coarse = (_names(archive, meta, key) for key in _NAMES)
+    of_fine: dict[int, str] = {}
+    of_coarse: dict[int, str] = {}
+    for label in task.labels:
+        for name in task.source_classes(label):
+            if name not in fine and name not in coarse:
+                close = difflib.get_close_matches(name, fine + coarse, n=3, cutoff=0.4) or fine[:3]
+                raise TaskError(
+                    f"task {task.name}: label {label!r} wants class {name!r}, which CIFAR-100 does not have "
+                    f"(it has {', '.join(close)} …): correct [classes] in the task's file"
+                )
+            chosen, index = (of_fine, fine.index(name)) if name in fine else (of_coarse, coarse.index(name))
+            if chosen.setdefault(index, label) != label:
+                raise TaskError(
+                    f"task {task.name}: class {name!r} stands for both {chosen[index]!r} and {label!r}: "
+                    "give it to one label"
+                )
+    return _chosen_pictures(archive, tables, of_fine, of_coarse)
+
+
+def _chosen_pictures(
+    archive: Path, tables: list[dict[bytes, Any]], of_fine: dict[int, str], of_coarse: dict[int, str]
+) -> Iterator[SourcePicture]:
+    import PIL.Image
+
+    from scones.picture import encode_png
+
+    splits: tuple[_Splits, ...] = ("train", "test")
+    for split, table in zip(splits, tables, strict=True):
+        content = _split(archive, table, split)
+        for image, fine, coarse, name in zip(
+            content.images, content.labels, content.coarse, content.filenames, strict=True
+        ):
+            if label := of_fine.get(int(fine)) or of_coarse.get(int(coarse)):
+                yield SourcePicture(f"{split}/{name}", label, encode_png(PIL.Image.fromarray(image)), split)
 
 
 def class_names(archive: Path) -> list[str]:
@@ -75,10 +113,7 @@ def class_names(archive: Path) -> list[str]:
     Raises:
         SourceMissing, ArchiveCorrupt, ArchiveUnsafe: as :func:`read_split`.
     """
-    names = _load(archive, "meta").get(b"fine_label_names")
-    if not isinstance(names, list) or len(names) != 100 or not all(isinstance(name, bytes) for name in names):
-        raise ArchiveCorrupt(f"{archive}: its meta file does not hold 100 class names: download it again")
-    return [name.decode() for name in names]
+    return _names(archive, _tables(archive, "meta")[0], b"fine_label_names")
 
 
 def read_split(archive: Path, split: str) -> CifarSplit:
@@ -89,41 +124,40 @@ def read_split(archive: Path, split: str) -> CifarSplit:
         ArchiveCorrupt: it is truncated, no gzipped tar, or of another layout.
         ArchiveUnsafe: it holds links, odd paths, oversized members or code.
     """
-    content = _load(archive, split)
+    return _split(archive, _tables(archive, split)[0], split)
+
+
+def _tables(archive: Path, *members: str) -> list[dict[bytes, Any]]:
+    return read_tables(archive, [f"{_FOLDER}/{member}" for member in members])
+
+
+def _names(archive: Path, meta: dict[bytes, Any], key: bytes) -> list[str]:
+    names = meta.get(key)
     try:
-        data, labels = content[b"data"], content[b"fine_labels"]
+        if not isinstance(names, list) or len(names) != _NAMES[key]:
+            raise ValueError(f"{_NAMES[key]} names expected")
+        return [name.decode() for name in names]
+    except (AttributeError, ValueError) as error:
+        raise ArchiveCorrupt(f"{archive}: its meta file has no good {key.decode()} ({error}): get it again") from error
+
+
+def _split(archive: Path, content: dict[bytes, Any], split: str) -> CifarSplit:
+    try:
+        data = content[b"data"]
         names = [name.decode("utf-8", "replace") for name in content[b"filenames"]]
-        if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3072 or not len(data) == len(labels) == len(names):
-            raise ValueError(f"data of shape {data.shape} and type {data.dtype} with {len(labels)} labels")
+        if data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3072 or len(data) != len(names):
+            raise ValueError(f"data of shape {data.shape} and type {data.dtype} with {len(names)} names")
         images = np.ascontiguousarray(data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
-        label_array = np.asarray(labels, dtype=np.int64)
-        if label_array.size and not (0 <= label_array.min() and label_array.max() < 100):
-            raise ValueError("labels outside 0 to 99")
-    except (KeyError, AttributeError, ValueError, TypeError, IndexError) as error:
-        raise ArchiveCorrupt(f"{archive}: its {split} file is not CIFAR-100 ({error}): download it again") from error
-    return CifarSplit(images, label_array, names)
+        fine = _label_array(content[b"fine_labels"], len(names), 100)
+        return CifarSplit(images, fine, _label_array(content[b"coarse_labels"], len(names), 20), names)
+    except (KeyError, AttributeError, ValueError, TypeError, IndexError, OverflowError) as error:
+        raise ArchiveCorrupt(f"{archive}: its {split} file is not CIFAR-100 ({error}): get it again") from error
 
 
-def _load(archive: Path, member: str) -> dict[bytes, Any]:
-    if not archive.is_file():
-        raise SourceMissing(f"no archive at {archive}: give the path of cifar-100-python.tar.gz with --archive")
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            for info in tar:
-                if info.isdir():
-                    continue
-                name = tarfile.data_filter(info, "/nowhere").name
-                if not info.isfile() or info.size > _MAX_MEMBER_BYTES:
-                    raise ArchiveUnsafe(f"{archive}: {info.name} is no plain file of a sane size: do not use this archive")
-                if name == f"{_FOLDER}/{member}":
-                    stream = tar.extractfile(info)
-                    assert stream is not None  # a plain file, checked above
-                    content = _ArrayUnpickler(io.BytesIO(stream.read()), encoding="bytes").load()
-                    if isinstance(content, dict):
-                        return content
-                    raise ArchiveCorrupt(f"{archive}: {info.name} holds a {type(content).__name__}, not a table")
-    except tarfile.FilterError as error:
-        raise ArchiveUnsafe(f"{archive}: {error}: do not use this archive") from error
-    except (tarfile.TarError, OSError, EOFError, zlib.error, pickle.UnpicklingError, ValueError, TypeError) as error:
-        raise ArchiveCorrupt(f"{archive} is damaged or no gzipped tar ({error}): download it again") from error
-    raise ArchiveCorrupt(f"{archive} holds no {_FOLDER}/{member}: this is not the CIFAR-100 python archive")
+def _label_array(values: Any, count: int, classes: int) -> NDArray[np.int64]:
+    labels = np.asarray(values)
+    if labels.shape != (count,) or (count and labels.dtype.kind not in "iu"):
+        raise ValueError(f"{count} whole numbers expected as labels, got shape {labels.shape} of {labels.dtype}")
+    if count and not (labels.min() >= 0 and labels.max() < classes):
+        raise ValueError(f"labels outside 0 to {classes - 1}")
+    return labels.astype(np.int64)

@@ -1,0 +1,86 @@
+"""Look at one picture: can it be read, what is it, and where does it belong."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import PIL.Image
+
+from scones.errors import PictureError
+from scones.picture import content_hash, decode
+from scones.staging.duplicates import thumbnail
+from scones.staging.splits import in_calibration, in_test
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from scones.staging.source import SourcePicture
+
+__all__ = ["SPLITS", "Inspected", "Split", "inspect_picture"]
+
+Split = Literal["train", "calibration", "test"]
+SPLITS: tuple[Split, ...] = ("train", "calibration", "test")
+"""In the order in which pictures give way: a duplicate leaves the split that stands further left."""
+
+_EXTENSIONS = {"JPEG": "jpg"}
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A readable picture.
+
+    Attributes:
+        origin, label: as its source says.
+        split: where it belongs.
+        hash: SHA-256 of its content, hex.
+        width, height: pixels, upright.
+        mode: the file's pixel mode, in Pillow's words (RGB, L, RGBA, …).
+        extension: of its true format, whatever its file was called.
+        thumb: uint8 array of shape (32, 32), to compare it by.
+        place: where its bytes lie, for whoever keeps them.
+    """
+
+    origin: str
+    label: str
+    split: Split
+    hash: str
+    width: int
+    height: int
+    mode: str
+    extension: str
+    thumb: NDArray[np.uint8]
+    place: tuple[int, int] = (0, 0)
+
+
+def inspect_picture(picture: SourcePicture) -> Inspected:
+    """Decode a picture and say what it is.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
+    if picture.fault:
+        raise PictureError(f"{picture.origin} {picture.fault}")
+    image = decode(picture.data, name=picture.origin)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the picture was decoded above: it is good enough
+        header = PIL.Image.open(io.BytesIO(picture.data))
+    kind, mode = header.format or "", header.mode
+    digest = content_hash(image)
+    split: Split = picture.split or ("test" if in_test(digest) else "train")
+    if split == "train" and in_calibration(digest):
+        split = "calibration"
+    return Inspected(
+        origin=picture.origin,
+        label=picture.label,
+        split=split,
+        hash=digest,
+        width=image.width,
+        height=image.height,
+        mode=mode,
+        extension=_EXTENSIONS.get(kind, kind.lower()),
+        thumb=thumbnail(image),
+    )

@@ -1,0 +1,48 @@
+"""What a source of pictures hands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["Progress", "Source", "SourcePicture", "no_progress"]
+
+Progress = Callable[[str, int, int], None]
+"""Called as a long job goes on: what is being done, how many are done, of how many (0: not known)."""
+
+
+@dataclass(frozen=True)
+class SourcePicture:
+    """One labelled picture as its source has it.
+
+    Attributes:
+        origin: where it came from: a name in an archive, a path in a folder.
+        label: one of the task's labels.
+        data: the bytes of a picture file, not yet checked.
+        split: the source's own split, or None to let the picture's content decide.
+        fault: why the bytes could not even be read; empty when they could.
+    """
+
+    origin: str
+    label: str
+    data: bytes
+    split: Literal["train", "test"] | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that is ready to be staged.
+
+    Attributes:
+        record: what goes into the dataset's record: the kind of source, its place and its checksum.
+        pictures: its pictures; they can be gone through once.
+    """
+
+    record: dict[str, Any]
+    pictures: Iterable[SourcePicture]
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Report progress to nobody."""
