@@ -8,12 +8,16 @@ from typing import Annotated
 
 import typer
 
-from scones.cli.demo import clean, demo
+from scones.cli.clean import clean
+from scones.cli.demo import demo
 from scones.cli.evaluate import evaluate
+from scones.cli.executions import executions
 from scones.cli.generate import generate
 from scones.cli.monitor import monitor
+from scones.cli.orders import orders
 from scones.cli.pretrain import pretrain
-from scones.cli.run import executions, orders, reviews, run
+from scones.cli.reviews import reviews
+from scones.cli.run import run
 from scones.cli.serve import serve
 from scones.cli.stage import stage
 from scones.cli.tasks import tasks

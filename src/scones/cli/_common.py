@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,17 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-__all__ = ["BucketOption", "JsonOption", "StoreOption", "TaskOption", "console", "print_json", "progress_bar"]
+__all__ = [
+    "BucketOption",
+    "JournalOption",
+    "JsonOption",
+    "StoreOption",
+    "TaskOption",
+    "console",
+    "failure_message",
+    "print_json",
+    "progress_bar",
+]
 
 StoreOption = Annotated[
     str | None,
@@ -24,6 +35,9 @@ BucketOption = Annotated[str | None, typer.Option("--bucket", metavar="NAME", he
 TaskOption = Annotated[
     str | None, typer.Option("--task", metavar="NAME", help="A task's name, or its TOML file  [vehicles]")
 ]
+JournalOption = Annotated[
+    Path | None, typer.Option("--journal", metavar="FILE", help="The engine's journal  [.scones/journal.sqlite]")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, nothing else")]
 
 
@@ -32,6 +46,14 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
+
+
+def failure_message(cause: str | None) -> str:
+    """The message in a function's cause, which is JSON text as Lambda writes it."""
+    try:
+        return str(json.loads(cause or "")["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return cause or ""
 
 
 def print_json(value: Any) -> None:

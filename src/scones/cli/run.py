@@ -1,20 +1,27 @@
-"""``scones run``, ``scones executions``, ``scones reviews`` and ``scones orders``."""
+"""``scones run``."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scones.cli._common import BucketOption, JsonOption, StoreOption, TaskOption, console, print_json, progress_bar
+from scones.cli._common import (
+    BucketOption,
+    JournalOption,
+    JsonOption,
+    StoreOption,
+    TaskOption,
+    console,
+    failure_message,
+    print_json,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
-    from scones.workflow.engine import Event, JournalReader
+    from scones.workflow.engine import Event
 
-JournalOption = Annotated[
-    Path | None, typer.Option("--journal", metavar="FILE", help="The engine's journal  [.scones/journal.sqlite]")
-]
+_ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
 
 
 def run(
@@ -92,168 +99,5 @@ def run(
         first = next(execution for execution in ended if execution.status not in ("SUCCEEDED", "RUNNING"))
         raise WorkflowError(
             f"{counts['failed']} of {len(ended)} executions failed; the first, {first.name}, with {first.error}: "
-            f"{_message(first.cause)}; see `scones executions --status FAILED`, then `scones run --retry-failed`"
+            f"{failure_message(first.cause)}; see `scones executions --status FAILED`, then `scones run --retry-failed`"
         )
-
-
-_ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
-
-
-def executions(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one, state by state")] = None,
-    machine: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only of this machine: classify or review")
-    ] = None,
-    status: Annotated[
-        str | None, typer.Option(metavar="STATUS", help="RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first")] = 20,
-    journal: JournalOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List executions, newest first; with a NAME, show one state by state.
-
-    Reads the journal, also while `scones run` is at work.
-    """
-    from scones.errors import SettingsError
-    from scones.settings import Settings
-    from scones.workflow.engine import Journal
-
-    known = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
-    if status is not None and status.upper() not in known:
-        raise SettingsError(f"unknown status {status!r}: use one of {', '.join(known)}")
-    with Journal.open_readonly(Settings.load(journal=journal).journal) as reader:
-        if name is not None:
-            _show_one(reader, name, machine, as_json)
-            return
-        found = reader.executions(machine, status.upper() if status else None, limit)  # type: ignore[arg-type]
-        if as_json:
-            print_json([_plain(execution) for execution in found])
-            return
-        from rich.table import Table
-
-        table = Table("started (UTC)", "machine", "name", "status", "seconds", "error")
-        for execution in found:
-            seconds = f"{(execution.stopped - execution.started).total_seconds():.3f}" if execution.stopped else "…"
-            colour = {"SUCCEEDED": "green", "RUNNING": "yellow"}.get(execution.status, "red")
-            table.add_row(
-                f"{execution.started:%Y-%m-%d %H:%M:%S}",
-                execution.machine,
-                execution.name,
-                f"[{colour}]{execution.status}[/]",
-                seconds,
-                execution.error or "",
-            )
-        console().print(table)
-
-
-def _show_one(reader: JournalReader, name: str, machine: str | None, as_json: bool) -> None:
-    found = reader.describe(name, machine)
-    events = reader.history(name, machine or found.machine)
-    if as_json:
-        print_json({**_plain(found), "history": [_plain(event) for event in events]})
-        return
-    from rich.markup import escape
-    from rich.table import Table
-
-    err = console()
-    err.print(f"[bold]{found.name}[/] of {found.machine}: {found.status}", soft_wrap=True)
-    table = Table("after (s)", "state", "event", "what")
-    for event in events:
-        after = (event.time - found.started).total_seconds()
-        table.add_row(f"{after:.3f}", event.state or "", event.type, escape(_brief(event.details)))
-    err.print(table)
-    if found.error:
-        err.print(f"[red]{found.error}[/]: {escape(_message(found.cause))}", soft_wrap=True)
-
-
-def reviews(store: StoreOption = None, bucket: BucketOption = None, as_json: JsonOption = False) -> None:
-    """List the pictures that the model was not sure of and that wait for a person."""
-    from rich.table import Table
-
-    from scones.settings import Settings
-    from scones.store import open_bucket
-
-    settings = Settings.load(store=store, bucket=bucket)
-    place = open_bucket(settings.store, settings.bucket)
-    found = [place.get_json(entry.key) for entry in place.list("reviews")]
-    if as_json:
-        print_json(found)
-        return
-    table = Table("arrival", "depot", "driver", "the model's guess", "confidence", "threshold", "picture")
-    for record in sorted(found, key=lambda record: record["confidence"]):
-        table.add_row(
-            record["arrival_id"],
-            record["depot"],
-            record["driver_id"],
-            record["label"],
-            f"{record['confidence']:.4f}",
-            f"{record['threshold']:.4f}",
-            record["s3_key"],
-        )
-    console().print(table)
-
-
-def orders(
-    add: Annotated[
-        Path | None, typer.Option(metavar="FILE", help='JSON lines: {"order_id": "o-1", "distance_km": 2.5}')
-    ] = None,
-    sample: Annotated[int | None, typer.Option(metavar="N", min=1, help="Make N orders up")] = None,
-    seed: Annotated[int, typer.Option(help="Of the orders made up")] = 0,
-    depot: Annotated[str | None, typer.Option(metavar="NAME", help="The depot  [main]")] = None,
-    store: StoreOption = None,
-    bucket: BucketOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show a depot's open orders; add some with `--add FILE` or `--sample N`."""
-    from rich.table import Table
-
-    from scones.dispatch import add_orders, open_orders, read_order_lines, sample_orders
-    from scones.settings import Settings
-    from scones.store import open_bucket
-
-    settings = Settings.load(store=store, bucket=bucket, depot=depot)
-    place = open_bucket(settings.store, settings.bucket)
-    if add is not None:
-        add_orders(place, settings.depot, read_order_lines(add))
-    if sample is not None:
-        add_orders(place, settings.depot, sample_orders(sample, seed))
-    found = sorted(open_orders(place, settings.depot), key=lambda order: order.distance_km)
-    if as_json:
-        print_json([order.model_dump() for order in found])
-        return
-    table = Table("order", "distance (km)", title=f"{len(found)} open orders of depot {settings.depot}")
-    for order in found:
-        table.add_row(order.order_id, f"{order.distance_km:.1f}")
-    console().print(table)
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(record)
-
-
-def _message(cause: str | None) -> str:
-    """The message in a function's cause, which is JSON text as Lambda writes it."""
-    import json
-
-    try:
-        return str(json.loads(cause or "")["errorMessage"])
-    except (ValueError, KeyError, TypeError):
-        return cause or ""
-
-
-def _brief(details: Any) -> str:
-    """An event's details in a line: long texts (pictures) are cut."""
-    import json
-
-    def cut(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: cut(item) for key, item in value.items()}
-        if isinstance(value, str) and len(value) > 60:
-            return f"{value[:20]}… ({len(value):,} characters)"
-        return value
-
-    text = json.dumps({key: cut(value) for key, value in details.items()}, ensure_ascii=False)
-    return text if len(text) <= 400 else f"{text[:400]}…"

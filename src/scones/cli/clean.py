@@ -1,0 +1,33 @@
+"""``scones clean``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scones.cli._common import JsonOption, console, print_json
+
+
+def clean(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would go")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove what the demo made in this folder: .scones/demo, and the archive that it downloaded."""
+    from scones.demo import demo_files, remove_demo
+
+    found = demo_files()
+    total = sum(size for _, size in found)
+    if not dry_run:
+        remove_demo()
+    if as_json:
+        print_json({"removed": not dry_run, "files": [str(path) for path, _ in found], "bytes": total})
+        return
+    err = console()
+    if not found:
+        err.print("nothing to remove: no demo ran in this folder")
+        return
+    if dry_run:
+        for path, _ in found:
+            typer.echo(path)
+    err.print(f"{'would remove' if dry_run else 'removed'} {len(found):,} files, {total / 1e6:.1f} MB")

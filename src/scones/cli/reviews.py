@@ -1,0 +1,32 @@
+"""``scones reviews``."""
+
+from __future__ import annotations
+
+from scones.cli._common import BucketOption, JsonOption, StoreOption, console, print_json
+
+
+def reviews(store: StoreOption = None, bucket: BucketOption = None, as_json: JsonOption = False) -> None:
+    """List the pictures that the model was not sure of and that wait for a person."""
+    from rich.table import Table
+
+    from scones.settings import Settings
+    from scones.store import open_bucket
+
+    settings = Settings.load(store=store, bucket=bucket)
+    place = open_bucket(settings.store, settings.bucket)
+    found = [place.get_json(entry.key) for entry in place.list("reviews")]
+    if as_json:
+        print_json(found)
+        return
+    table = Table("arrival", "depot", "driver", "the model's guess", "confidence", "threshold", "picture")
+    for record in sorted(found, key=lambda record: record["confidence"]):
+        table.add_row(
+            record["arrival_id"],
+            record["depot"],
+            record["driver_id"],
+            record["label"],
+            f"{record['confidence']:.4f}",
+            f"{record['threshold']:.4f}",
+            record["s3_key"],
+        )
+    console().print(table)
