@@ -1,0 +1,43 @@
+"""What the endpoint saw and answered, read back from its capture: figures and a report.
+
+The names are loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "Summary": "scones.monitoring.summary",
+    "TimeBin": "scones.monitoring.timeline",
+    "Unsure": "scones.monitoring.summary",
+    "VersionFigures": "scones.monitoring.summary",
+    "monitor_page": "scones.monitoring.report",
+    "summarise": "scones.monitoring.summary",
+}
+
+__all__ = [
+    "Summary",
+    "TimeBin",
+    "Unsure",
+    "VersionFigures",
+    "monitor_page",
+    "summarise",
+]
+
+if TYPE_CHECKING:
+    from scones.monitoring.report import monitor_page
+    from scones.monitoring.summary import Summary, Unsure, VersionFigures, summarise
+    from scones.monitoring.timeline import TimeBin
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except KeyError:
+        raise AttributeError(f"module 'scones.monitoring' has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,266 @@
+"""Charts in one hand: the same type, colours and axes everywhere. Bokeh is loaded when a chart is made.
+
+Colours are Okabe and Ito's, which people with any colour vision tell apart ("Color Universal Design",
+2008). Charts are drawn on a canvas, which style sheets do not reach: the page's script exchanges the
+light colours of ``DARK`` for dark ones before it draws, where the reader's system asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = [
+    "ALERT",
+    "BLUE",
+    "DARK",
+    "GREEN",
+    "GRID",
+    "INK",
+    "ORANGE",
+    "QUIET",
+    "Plot",
+    "blank",
+    "count_axis",
+    "distinct",
+    "heat_map",
+    "hover",
+    "percent_axis",
+    "plain",
+    "span",
+    "time_axis",
+]
+
+Plot = Any
+"""A ``bokeh.plotting.figure``. Bokeh's own annotations refuse much of what it takes, so they are not used."""
+INK = "#1d2733"
+QUIET = "#5a6876"
+GRID = "#e3e8ed"
+BLUE = "#0072b2"
+ORANGE = "#e69f00"
+ALERT = "#c44e00"
+GREEN = "#00805d"
+ON_FILL = "#fffffe"
+"""Text on a filled cell."""
+DARK = {
+    INK: "#e8edf2",
+    QUIET: "#a3b0bd",
+    GRID: "#33404d",
+    BLUE: "#56b4e9",
+    ORANGE: "#f0b429",
+    ALERT: "#ff8a4c",
+    GREEN: "#3cc79f",
+    ON_FILL: "#0f1620",
+}
+"""What each colour becomes on a dark page."""
+
+FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
+
+
+def plain(text: str) -> str:
+    r"""Keep BokehJS from reading text as TeX: it would ask the network for a formula renderer.
+
+    Example:
+        >>> "$$" in plain("$$x$$"), plain("bicycle")
+        (False, 'bicycle')
+    """
+    gap = "\N{WORD JOINER}"
+    for mark in ("$$", r"\[", r"\]", r"\(", r"\)"):
+        text = text.replace(mark, mark[0] + gap + mark[1])
+    return text
+
+
+def blank(
+    *,
+    x_label: str = "",
+    y_label: str = "",
+    height: int = 300,
+    **options: Any,
+) -> Plot:
+    """Make an empty figure in the house style; it stretches to the width it is given.
+
+    Args:
+        x_label, y_label: with the unit.
+        height: pixels.
+        **options: as for ``bokeh.plotting.figure``.
+    """
+    from bokeh.models import NoOverlap
+    from bokeh.plotting import figure
+
+    plot: Plot = figure(
+        height=height,
+        sizing_mode="stretch_width",
+        toolbar_location=None,
+        tools="",
+        min_border_left=8,
+        min_border_right=16,
+        x_axis_label=plain(x_label) or None,
+        y_axis_label=plain(y_label) or None,
+        background_fill_alpha=0,
+        border_fill_alpha=0,
+        outline_line_color=None,
+        **options,
+    )
+    plot.toolbar.visible = False  # without a place it still shows a menu when it has no room
+    for axis in plot.axis:
+        axis.axis_label_text_font = FONT
+        axis.axis_label_text_font_size = "13px"
+        axis.axis_label_text_font_style = "normal"
+        axis.axis_label_text_color = QUIET
+        axis.axis_label_standoff = 10
+        axis.major_label_text_font = FONT
+        axis.major_label_text_font_size = "12px"
+        axis.major_label_text_color = QUIET
+        axis.major_tick_line_color = None
+        axis.minor_tick_line_color = None
+        axis.axis_line_color = None
+        axis.major_label_policy = NoOverlap(min_distance=8)  # a phone has room for fewer
+    plot.xaxis.axis_line_color = QUIET
+    plot.xgrid.grid_line_color = None
+    plot.ygrid.grid_line_color = GRID
+    return plot
+
+
+def span(low: float, high: float) -> Any:
+    """The range of an axis, for ``blank``."""
+    from bokeh.models import Range1d
+
+    return Range1d(start=low, end=high)
+
+
+def percent_axis(axis: Any, *, digits: int = 0, ticks: int = 5) -> None:
+    """Write an axis of shares, 0 to 1, as per cent."""
+    from bokeh.models import BasicTicker, NumeralTickFormatter
+
+    axis.formatter = NumeralTickFormatter(format="0 %" if digits == 0 else f"0.{'0' * digits} %")
+    axis.ticker = BasicTicker(desired_num_ticks=ticks, mantissas=[1, 2, 5])
+
+
+def count_axis(axis: Any, *, ticks: int = 4) -> None:
+    """Write an axis of counts, which starts at none, in whole numbers."""
+    from bokeh.models import BasicTicker, NumeralTickFormatter
+
+    axis.formatter = NumeralTickFormatter(format="0,0")
+    axis.ticker = BasicTicker(desired_num_ticks=ticks, mantissas=[1, 2, 5], min_interval=1)
+
+
+def time_axis(axis: Any) -> None:
+    """Write an axis of times (UTC) so that a second, an hour and a month all read well."""
+    from bokeh.models import DatetimeTickFormatter
+
+    axis.formatter = DatetimeTickFormatter(
+        milliseconds="%H:%M:%S.%3N",
+        seconds="%H:%M:%S",
+        minsec="%H:%M:%S",
+        minutes="%H:%M",
+        hourmin="%H:%M",
+        hours="%H:%M",
+        days="%-d %b",
+        months="%b %Y",
+        years="%Y",
+    )
+    axis.ticker.desired_num_ticks = 5
+    axis.ticker.num_minor_ticks = 0
+
+
+def hover(plot: Plot, renderers: Sequence[Any], tooltips: Sequence[tuple[str, str]], **options: Any) -> None:
+    """Tell the figures behind a mark when the pointer (or a finger) is on it.
+
+    Args:
+        plot: the figure.
+        renderers: the marks that answer.
+        tooltips: pairs of name and Bokeh's ``@column{format}``. Columns are escaped by Bokeh.
+        **options: as for ``bokeh.models.HoverTool``.
+    """
+    from bokeh.models import HoverTool
+
+    plot.add_tools(
+        HoverTool(renderers=list(renderers), tooltips=[(plain(name), value) for name, value in tooltips], **options)
+    )
+
+
+def heat_map(
+    names: Sequence[str],
+    counts: Sequence[Sequence[int]],
+    *,
+    row_label: str,
+    column_label: str,
+) -> Plot:
+    """A square of counts, each cell as dark as its share of its row.
+
+    Args:
+        names: of rows and columns alike; at least one.
+        counts: rows of counts.
+        row_label, column_label: the axes' names.
+    """
+    from bokeh.models import AllLabels, ColumnDataSource
+
+    keys = distinct(names)
+    cells: dict[str, list[Any]] = {key: [] for key in ("row", "column", "n", "share", "alpha", "text", "ink")}
+    written = len(keys) <= 12  # beyond it numbers no longer fit their cells on a phone
+    for row, values in zip(keys, counts, strict=True):
+        whole = sum(values) or 1
+        for column, value in zip(keys, values, strict=True):
+            share = value / whole
+            cells["row"].append(row)
+            cells["column"].append(column)
+            cells["n"].append(value)
+            cells["share"].append(share)
+            cells["alpha"].append(0.05 + 0.95 * share if value else 0.03)
+            cells["text"].append(f"{value:,}" if len(keys) <= 4 or (written and value) else "")
+            cells["ink"].append(ON_FILL if share > 0.55 else INK)
+    source = ColumnDataSource(cells)
+    plot = blank(
+        x_label=column_label,
+        y_label=row_label,
+        height=min(
+            720, max(260, (100 + 64 * len(keys) if len(keys) <= 4 else 180 + (40 if written else 22) * len(keys)))
+        ),
+        x_range=keys,
+        y_range=list(reversed(keys)),
+        x_axis_location="above",
+    )
+    marks = plot.rect(
+        x="column",
+        y="row",
+        width=0.97,
+        height=0.97,
+        fill_color=BLUE,
+        fill_alpha="alpha",
+        line_color=None,
+        source=source,
+    )
+    size = "20px" if len(keys) <= 4 else "13px"
+    style = {"text_align": "center", "text_baseline": "middle", "text_font": {"value": FONT}, "text_font_size": size}
+    plot.text(x="column", y="row", text="text", text_color="ink", source=source, **style)
+    plot.grid.grid_line_color = None
+    plot.axis.axis_line_color = None
+    plot.axis.major_label_text_color = INK
+    if len(keys) > 4:
+        plot.xaxis.major_label_orientation = "vertical"
+    if written:
+        plot.axis.major_label_policy = AllLabels()
+    hover(
+        plot,
+        [marks],
+        [(row_label, "@row"), (column_label, "@column"), ("pictures", "@n{0,0} (@share{0.0 %} of its row)")],
+    )
+    return plot
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Make names fit for a category axis: no TeX, none empty, none twice.
+
+    Example:
+        >>> distinct(["a", "", "a"])
+        ['a', '(no name)', 'a (2)']
+    """
+    result: list[str] = []
+    for name in names:
+        text = plain(name)[:48].strip() or "(no name)"
+        key, number = text, 1
+        while key in result:
+            number += 1
+            key = f"{text} ({number})"
+        result.append(key)
+    return result

@@ -1,0 +1,88 @@
+"""Numbers as people read them, and the interval that belongs to a share."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["NONE", "count", "interval", "percent", "plural", "wilson"]
+
+NONE = "\N{EN DASH}"
+"""What stands where there is no figure."""
+_JOINER = "\N{WORD JOINER}"
+_THIN = "\N{NARROW NO-BREAK SPACE}"
+_Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
+
+
+def percent(share: float | None, digits: int | None = 1) -> str:
+    r"""Write a share, 0 to 1, as per cent; None is a dash.
+
+    Args:
+        share: 0 to 1.
+        digits: after the point; None writes as many as there are, for figures that people set.
+
+    Example:
+        >>> percent(0.9651), percent(0.5, 0), percent(0.05, None)
+        ('96.5\u202f%', '50\u202f%', '5\u202f%')
+    """
+    if share is None or not math.isfinite(share):
+        return NONE
+    if digits is None:
+        return f"{100 * share:.4g}{_THIN}%"
+    return f"{100 * share:.{digits}f}{_THIN}%"
+
+
+def interval(low: float, high: float, digits: int = 1) -> str:
+    r"""Write an interval of shares.
+
+    Example:
+        >>> interval(0.929, 0.984).replace("\N{WORD JOINER}", "").split("\N{EN DASH}")
+        ['92.9', '98.4\u202f%']
+    """
+    dash = f"{_JOINER}{NONE}{_JOINER}"  # an interval never breaks across lines
+    return f"{100 * low:.{digits}f}{dash}{100 * high:.{digits}f}{_THIN}%"
+
+
+def count(number: int) -> str:
+    """Write a whole number, thousands apart.
+
+    Example:
+        >>> count(12345)
+        '12,345'
+    """
+    return f"{number:,}"
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """Write a number with its noun.
+
+    Example:
+        >>> plural(1, "picture"), plural(2000, "picture"), plural(2, "entry", "entries")
+        ('1 picture', '2,000 pictures', '2 entries')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def wilson(part: int, whole: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927, "Probable inference", JASA 22:209-212).
+
+    Args:
+        part: how many of them.
+        whole: of how many; at least 1.
+
+    Returns:
+        Its ends, 0 to 1.
+
+    Raises:
+        ValueError: ``part`` is no part of ``whole``.
+
+    Example:
+        >>> [round(end, 3) for end in wilson(9, 10)]
+        [0.596, 0.982]
+    """
+    if not 0 <= part <= whole or whole < 1:
+        raise ValueError(f"{part} of {whole} is no share")
+    share, square = part / whole, _Z95**2
+    middle = (share + square / (2 * whole)) / (1 + square / whole)
+    half = _Z95 * math.sqrt(share * (1 - share) / whole + square / (4 * whole**2)) / (1 + square / whole)
+    # At the very ends the formula is exact up to rounding; a share must lie in its own interval.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
