@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from scones.contracts import first_fault
 from scones.errors import BundleError
 
 __all__ = ["BundleInfo", "ThresholdFit", "read_bundle", "read_bundle_folder", "write_bundle"]
@@ -137,5 +138,4 @@ def _check(parts: dict[str, bytes], name: str) -> tuple[BundleInfo, bytes]:
     try:
         return BundleInfo.model_validate_json(parts["bundle.json"]), parts["model.onnx"]
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BundleError(f"{name}: bundle.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise BundleError(f"{name}: bundle.json: {first_fault(error)}: train it again") from error

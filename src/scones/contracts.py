@@ -26,6 +26,7 @@ __all__ = [
     "Policy",
     "Route",
     "execution_input",
+    "first_fault",
     "parse",
     "picture_type",
     "unwrap",
@@ -223,9 +224,13 @@ def parse(model: type[_M], value: Any, what: str) -> _M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the whole"
-        raise MessageError(f"{what}: field {place}: {first['msg']}: correct the sender") from error
+        raise MessageError(f"{what}: field {first_fault(error)}: correct the sender") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first fault that pydantic found: its place and what is wrong, as ``policy.target_risk: Field required``."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
 
 
 def unwrap(event: Any) -> dict[str, Any]:

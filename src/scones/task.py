@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from scones.contracts import first_fault
 from scones.errors import TaskError
 
 __all__ = ["DecisionPolicy", "Task", "load_task", "task_names"]
@@ -98,6 +99,4 @@ def _parse(data: bytes, origin: str) -> Task:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TaskError(f"{origin} is no TOML ({error}): correct it") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise TaskError(f"{origin}: {place}: {first['msg']}") from error
+        raise TaskError(f"{origin}: {first_fault(error)}: correct it") from error

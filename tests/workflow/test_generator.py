@@ -46,7 +46,9 @@ def dataset(bucket: Bucket, png_bytes: Callable[..., bytes]) -> Dataset:
     return write_dataset(bucket, load_task("vehicles"), pictures, source={"kind": "test"})
 
 
-def send(bucket: Bucket, dataset: Dataset, count: int, rate: float | None = None, seed: int = 0) -> list[tuple[str, str]]:
+def send(
+    bucket: Bucket, dataset: Dataset, count: int, rate: float | None = None, seed: int = 0
+) -> list[tuple[str, str]]:
     clock = Clock()
     sent = send_arrivals(
         bucket,
@@ -55,7 +57,7 @@ def send(bucket: Bucket, dataset: Dataset, count: int, rate: float | None = None
         depot="main",
         run="t",
         count=count,
-        rate=rate,
+        rate=None,
         seed=seed,
         clock=clock,
         sleep=clock.sleep,

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from scones.contracts import first_fault
 from scones.errors import DispatchError
 
 __all__ = ["Depot", "Vehicle", "load_depot"]
@@ -76,5 +77,4 @@ def load_depot(file: Path | None = None) -> Depot:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DispatchError(f"depot file {origin} cannot be read ({error}): correct it") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise DispatchError(f"depot file {origin}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise DispatchError(f"depot file {origin}: {first_fault(error)}: correct it") from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from scones.contracts import ManifestLine
+from scones.contracts import ManifestLine, first_fault
 from scones.errors import ObjectMissing, StoreError
 from scones.picture import model_input
 from scones.staging.checks import Checks
@@ -170,9 +170,7 @@ def _stored(model: type[_M], text: bytes, where: str) -> _M:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the whole"
-        raise StoreError(f"{where} is damaged ({place}: {first['msg']}): remove the dataset and stage again") from error
+        raise StoreError(f"{where} is damaged ({first_fault(error)}): remove the dataset and stage again") from error
 
 
 @contextmanager
