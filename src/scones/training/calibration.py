@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from scipy.stats import beta
+from scipy.stats import beta, binom
 
 from scones.bundle import ThresholdFit
 from scones.task import DecisionPolicy
@@ -107,8 +107,9 @@ def fit_threshold(
     Fixed-sequence testing (Angelopoulos et al. 2021, "Learn then Test"): thresholds are tried from the
     strictest down, in an order that does not look at which answers were right, and the first one
     whose exact bound exceeds the target ends the search. So the promise holds with the stated
-    confidence although many thresholds were tried. The strictest one is where a quarter of the pictures
-    are accepted, or as many as the target needs at least.
+    confidence although several thresholds were tried. They are tried where one more wrong answer becomes
+    affordable, since no threshold between two of those has a better chance; the strictest accepts a
+    quarter of the pictures, or as many as the target needs at least.
 
     Args:
         confidence: (N,), of calibration pictures.
@@ -122,11 +123,13 @@ def fit_threshold(
     needed = pictures_needed(policy)
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence, wrong = confidence[order], np.cumsum(~correct[order], dtype=np.int64)
-    edges = np.append(sorted_confidence[1:] < sorted_confidence[:-1], True)  # all pictures of a tie, or none
-    counts = np.flatnonzero(edges) + 1
+    affordable = binom.ppf(1 - policy.confidence, np.arange(n + 1), policy.target_risk) - 1  # wrong answers
+    counts = np.append(np.flatnonzero(np.diff(affordable) > 0) + 1, n)
     counts = counts[counts >= max(needed, n // 4)]
+    # all pictures of a tie are accepted, or none
+    counts = np.unique(np.searchsorted(-sorted_confidence, -sorted_confidence[counts - 1], side="right"))
     bounds = risk_bounds(wrong[counts - 1], counts, policy.confidence)
-    passed = np.logical_and.accumulate(bounds <= policy.target_risk).sum()
+    passed = int(np.logical_and.accumulate(bounds <= policy.target_risk).sum())
     best = int(counts[passed - 1]) if passed else 0
     if best == 0:
         accepted = int((confidence >= policy.default_threshold).sum())

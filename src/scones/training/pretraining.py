@@ -234,12 +234,25 @@ def _accuracy(net: Any, images: np.ndarray, labels: np.ndarray, device: str) -> 
     return hits / len(images)
 
 
+def _flip_averaged(features: Any) -> Any:
+    """The mean of the features of a picture and of its mirror image."""
+    import torch
+    from torch import nn
+
+    class FlipAveraged(nn.Module):
+        def forward(self, x: Any) -> Any:
+            both = features(torch.cat([x, x.flip(2)]))
+            return both.reshape(2, -1, both.shape[1]).mean(0)
+
+    return FlipAveraged()
+
+
 def _export(net: Any, out: Path) -> None:
     """Write the features alone as ONNX, without the traces of this machine that the exporter notes in each node."""
     import onnx
     import torch
 
-    features = copy.deepcopy(net[0]).cpu().eval()
+    features = _flip_averaged(copy.deepcopy(net[0]).cpu().eval()).eval()
     program = torch.onnx.export(
         features,
         (torch.zeros((2, 32, 32, 3), dtype=torch.uint8),),

@@ -39,8 +39,8 @@ def train(
 ) -> tuple[BundleInfo, bytes]:
     """Train a task's model.
 
-    The head learns from the training split, each picture and its mirror image; temperature and threshold
-    come from the calibration split. The test split is not read.
+    The head learns from the training split; temperature and threshold come from the calibration split.
+    The test split is not read.
 
     Args:
         dataset: as :func:`scones.staging.load_dataset` gives it.
@@ -72,16 +72,15 @@ def train(
                 "stage more pictures"
             )
     report("embedding pictures")
-    straight, mirrored = backbone.embed(images), backbone.embed(np.ascontiguousarray(images[:, :, ::-1]))
-    if not (np.isfinite(straight).all() and np.isfinite(mirrored).all()):
+    embeddings = backbone.embed(images)
+    if not np.isfinite(embeddings).all():
         raise TrainingError(f"backbone {backbone.name} gives embeddings that are no numbers: use another backbone")
     report("choosing the penalty")
-    penalty = choose_penalty(straight, labels, k, seed=seed)
+    penalty = choose_penalty(embeddings, labels, k, seed=seed)
     report("fitting the head")
-    head = fit_head(np.concatenate([straight, mirrored]), np.concatenate([labels, labels]), k, penalty)
+    head = fit_head(embeddings, labels, k, penalty)
     report("calibrating")
-    embedded = backbone.embed(held)
-    logits = head.logits(embedded)
+    logits = head.logits(backbone.embed(held))
     temperature = fit_temperature(logits, held_labels)
     probabilities = softmax(logits / temperature, axis=1)
     confidence, correct = probabilities.max(1), probabilities.argmax(1) == held_labels
