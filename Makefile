@@ -34,8 +34,8 @@ lock: $(VENV)/dev    ## write the locks anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml --group dev -o requirements-dev.lock
 
-clean:               ## remove what make and the demo made
-	rm -rf $(VENV) .scones dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:               ## remove what make and the demo made; your own work in .scones stays
+	rm -rf $(VENV) .scones/demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # a stamp a lock: the environment is made once, and again when its lock has changed

@@ -102,3 +102,18 @@ def test_shrinking_keeps_to_the_budget_and_never_enlarges(size: tuple[int, int])
 
 def test_any_size_becomes_the_models_square() -> None:
     assert pixels(picture(500, 333), 32).shape == (32, 32, 3)
+
+
+def test_damaged_exif_data_is_at_worst_a_picture_error() -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    exif[0x011A] = 72.0
+    data = bytearray(written(picture(), "JPEG", exif=exif))
+    start = data.index(b"Exif")
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = data.copy()
+        for place in rng.integers(start + 6, start + 60, 4):
+            damaged[place] = rng.integers(0, 256)
+        with suppress(PictureError):
+            assert decode(bytes(damaged)).mode == "RGB"

@@ -36,6 +36,16 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
         Settings.load(environ={}, file=file)
 
 
+def test_an_empty_variable_is_as_good_as_none() -> None:
+    environ = {"SCONES_CIFAR100": "", "SCONES_ENDPOINT_URL": "", "SCONES_BUCKET": ""}
+    assert Settings.load(environ=environ, file=None) == Settings.load(environ={}, file=None)
+
+
+def test_an_endpoint_url_without_its_scheme_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"endpoint_url='127.0.0.1:8080'"):
+        Settings.load(environ={}, file=None, endpoint_url="127.0.0.1:8080")
+
+
 def test_awss_own_variable_names_the_endpoint() -> None:
     url = "http://127.0.0.1:9999"
     assert Settings.load(environ={"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": url}, file=None).endpoint_url == url

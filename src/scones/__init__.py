@@ -5,8 +5,9 @@ The public names are loaded on first use: importing ``scones``, or one room of i
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from scones._lazy import lazily
 
 __version__ = "0.1.0"
 
@@ -45,11 +46,7 @@ if TYPE_CHECKING:
     from scones.workflow.engine import Engine
 
 
-def __getattr__(name: str) -> Any:
-    try:
-        return getattr(import_module(_HOMES[name]), name)
-    except KeyError:
-        raise AttributeError(f"module 'scones' has no attribute {name!r}") from None
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,7 @@ team may add some; a missing or wrong one is a :class:`scones.errors.MessageErro
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import Annotated, Any, TypeVar
@@ -21,6 +22,7 @@ __all__ = [
     "Body",
     "Classified",
     "ExecutionInput",
+    "ExecutionRef",
     "ManifestLine",
     "Order",
     "Policy",
@@ -70,8 +72,22 @@ class Arrival(_Message):
         return f"arrivals/{self.path}.{ext}"
 
 
+class ExecutionRef(_Message):
+    """Names one execution: its name, and when it started (``$$.Execution`` of the workflow's context object)."""
+
+    name: str = Field(min_length=1)
+    start_time: str
+
+
 class ExecutionInput(_Message):
-    """What starts an execution of ``classify.asl.json``."""
+    """What starts an execution of ``classify.asl.json``.
+
+    Attributes:
+        s3_bucket, s3_key: where the picture lies.
+        task, depot, driver_id, arrival_id: who arrived, where the key does not say it.
+        execution: the workflow adds it; without it nothing is claimed.
+        supersedes: names of executions of this arrival that ended without a result.
+    """
 
     s3_bucket: str = Field(min_length=1)
     s3_key: str = Field(min_length=1)
@@ -80,22 +96,23 @@ class ExecutionInput(_Message):
     depot: _Part | None = None
     driver_id: _Part | None = None
     arrival_id: _Part | None = None
-    execution: str = ""
-    supersedes: str = ""
+    execution: ExecutionRef | None = None
+    supersedes: tuple[str, ...] = ()
 
     def arrival(self, *, task: str, depot: str) -> Arrival:
         """Who arrived: from the key, or from the optional fields, or else from the defaults given.
 
         Example:
             >>> ExecutionInput(s3_bucket="b", s3_key="test/bicycle_s_000513.png").arrival(task="vehicles", depot="main")
-            Arrival(task='vehicles', depot='main', driver_id='unknown', arrival_id='test.bicycle_s_000513.png')
+            Arrival(task='vehicles', depot='main', driver_id='unknown', arrival_id='test.bicycle_s_000513.png-15a41a3b')
         """
         parts = _ARRIVAL.match(self.s3_key)
         found = (
             dict(zip(("task", "depot", "driver_id", "arrival_id"), parts.groups()[:4], strict=True)) if parts else {}
         )
-        plain = re.sub(r"[^A-Za-z0-9._-]+", ".", self.s3_key).strip("._-")[-128:].lstrip("._-") or "picture"
-        fallback = {"task": task, "depot": depot, "driver_id": "unknown", "arrival_id": plain}
+        plain = re.sub(r"[^A-Za-z0-9._-]+", ".", self.s3_key)[-100:].strip("._-") or "picture"
+        unique = hashlib.sha256(f"{self.s3_bucket}/{self.s3_key}".encode()).hexdigest()[:8]
+        fallback = {"task": task, "depot": depot, "driver_id": "unknown", "arrival_id": f"{plain}-{unique}"}
         given = {name: value for name in fallback if (value := getattr(self, name)) is not None}
         return parse(Arrival, fallback | found | given, "the arrival")
 
@@ -135,12 +152,13 @@ class Answer(_Message):
     threshold: float
     inference_id: str
     labels: tuple[str, ...]
+    task: str = ""
 
     def header(self) -> str:
         """Write it as the header's text: ``name=value`` pairs, separated by semicolons."""
         return (
             f"model_version={self.model_version};threshold={self.threshold!r};"
-            f"inference_id={self.inference_id};labels={','.join(self.labels)}"
+            f"inference_id={self.inference_id};labels={','.join(self.labels)};task={self.task}"
         )
 
     @classmethod
@@ -176,7 +194,7 @@ class Order(_Message):
     """A delivery that waits for a driver. ``distance_km`` is the way from the depot."""
 
     order_id: _Part
-    distance_km: float = Field(ge=0)
+    distance_km: float = Field(ge=0, allow_inf_nan=False)
 
 
 class Route(_Message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,14 +19,14 @@ from typing import IO, Any
 
 from scones.errors import DownloadFailed, EndpointError, SourceMissing, StoreError
 from scones.settings import Settings
-from scones.store import Bucket, Layout, open_bucket
+from scones.staging.pipeline import CACHE
+from scones.store import Bucket, Layout, disk_error, open_bucket
 from scones.task import load_task
 
 __all__ = ["DemoResult", "demo_files", "remove_demo", "run_demo"]
 
 ROOT = Path(".scones")
 HOME = ROOT / "demo"
-CACHE = ROOT / "cache"
 _MARK = "made-by-scones-demo"
 _SEED = 0
 _CONCURRENCY = 8
@@ -89,14 +90,18 @@ def run_demo(archive: Path | None, reporter: Reporter | None = None) -> DemoResu
     Raises:
         SconesError: whatever a step raises.
     """
+    if archive is not None and not archive.is_file():
+        raise SourceMissing(f"no archive at {archive}: give the path of cifar-100-python.tar.gz with --archive")
+    with _alone():
+        _start_clean()
+        return _run(archive, reporter or Reporter())
+
+
+def _run(archive: Path | None, told: Reporter) -> DemoResult:
     from scones.registry import put_in_force, save_model
     from scones.training import evaluate, load_backbone, save_evaluation, train
 
     started = time.monotonic()
-    told = reporter or Reporter()
-    if archive is not None and not archive.is_file():
-        raise SourceMissing(f"no archive at {archive}: give the path of cifar-100-python.tar.gz with --archive")
-    _start_clean()
     task = load_task("vehicles")
     base = Settings.load(
         environ={}, file=None, store=str(HOME.absolute() / "store"), journal=HOME.absolute() / "journal.sqlite"
@@ -147,6 +152,7 @@ def run_demo(archive: Path | None, reporter: Reporter | None = None) -> DemoResu
             "decided_right": flow["decided_right"],
             "outcomes": dict(ended),
             "threshold": info.threshold.note,
+            "failure": flow["failure"],
         },
     )
 
@@ -157,13 +163,19 @@ def _stage(bucket: Bucket, archive: Path | None, told: Reporter) -> tuple[Any, s
 
     task = load_task("vehicles")
     progress = lambda what, done, total: told.advance(done, total)  # noqa: E731, ARG005 - the step says what
+    had_cache = CACHE.exists()
     data = "cifar100"
     try:
         source = open_source("cifar100", task, archive=archive, cache=CACHE, progress=progress)
     except DownloadFailed as error:
-        told.say(f"no CIFAR-100: {error}. Going on with pictures that Scones draws itself.")
+        told.say(
+            f"CIFAR-100 cannot be downloaded ({str(error).split(':', 1)[0]}…): going on with pictures that Scones "
+            "draws itself. If you have cifar-100-python.tar.gz, name it with --archive or SCONES_CIFAR100."
+        )
         data = "synthetic"
         source = open_source("synthetic", task, seed=_SEED)
+    if CACHE.exists() and not had_cache:
+        (CACHE / _MARK).write_text("`scones clean` removes this folder.\n")
     return write_dataset(bucket, task, source.pictures, source=source.record, progress=progress), data
 
 
@@ -171,8 +183,8 @@ def _stage(bucket: Bucket, archive: Path | None, told: Reporter) -> tuple[Any, s
 def _endpoint(settings: Settings) -> Iterator[tuple[Settings, subprocess.Popen[str]]]:
     """Run `scones serve` as a child process; at the end it drains, and its capture is complete."""
     command = [
-        sys.executable, "-m", "scones", "serve", "--json", "--port", "0", "--max-queue", "64",
-        "--store", settings.store, "--bucket", settings.bucket,
+        sys.executable, "-m", "scones", "serve", "--json", "--port", "0", "--max-queue", "64", "--task", "vehicles",
+        "--store", settings.store, "--bucket", settings.bucket, "--endpoint", settings.endpoint,
     ]  # fmt: skip
     log = HOME / "serve.log"
     # nothing of the caller's own AWS or Scones settings is meant for this endpoint
@@ -180,7 +192,8 @@ def _endpoint(settings: Settings) -> Iterator[tuple[Settings, subprocess.Popen[s
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SCONES_", "SAGEMAKER_"))
     }
     with log.open("w") as errors:
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environ)
+        # in a folder of its own: no scones.toml and no module of the caller's lies there
+        child = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=errors, text=True, env=environ)
     try:
         assert child.stdout is not None  # asked for above
         line = child.stdout.readline()
@@ -232,7 +245,7 @@ def _dispatch(bucket: Bucket, dataset: Any, settings: Settings, count: int, told
 
     keys, _ = find_arrivals(bucket)
     with open_engine(settings, concurrency=_CONCURRENCY, on_event=watch) as engine:
-        names = [start_arrival(engine, settings.bucket, key) for key in keys]
+        names = [start_arrival(engine, bucket, key)[0] for key in keys]
         engine.join()
         ended = [engine.describe(name, "classify") for name in names]
     routes = [execution.output for execution in ended if isinstance(execution.output, dict)]
@@ -242,6 +255,7 @@ def _dispatch(bucket: Bucket, dataset: Any, settings: Settings, count: int, told
         "outcomes": outcomes(ended),
         "orders_claimed": len(claims),
         "decided_right": (sum(truth[str(r["arrival_id"])] == r["label"] for r in decided), len(decided)),
+        "failure": next((e for e in ended if e.status != "SUCCEEDED"), None),
     }
 
 
@@ -259,9 +273,8 @@ def _monitor(bucket: Bucket, labels: tuple[str, ...], threshold: float) -> tuple
 
 
 def demo_files() -> list[tuple[Path, int]]:
-    """What the demo made: each file under ``.scones/demo`` and the downloaded archive, with its bytes."""
-    roots = [home for home in (HOME,) if (home / _MARK).is_file()] + [CACHE]
-    files = [path for root in roots if root.is_dir() for path in sorted(root.rglob("*")) if path.is_file()]
+    """What the demo made: each file, with its bytes."""
+    files = [path for root in _made() for path in sorted(root.rglob("*")) if path.is_file()]
     return [(path, path.stat().st_size) for path in files]
 
 
@@ -269,28 +282,52 @@ def remove_demo() -> None:
     """Remove what the demo made, and nothing else.
 
     Raises:
-        StoreError: something cannot be removed.
+        StoreError: a demo is running, or something cannot be removed.
     """
-    try:
-        if (HOME / _MARK).is_file():
-            shutil.rmtree(HOME)
-        if CACHE.is_dir():
-            shutil.rmtree(CACHE)
-        if ROOT.is_dir() and not any(ROOT.iterdir()):
-            ROOT.rmdir()
-    except OSError as error:
-        raise StoreError(f"cannot remove {error.filename} ({error.strerror}): allow it, then try again") from error
+    if not ROOT.is_dir():
+        return
+    with _alone():
+        try:
+            for root in _made():
+                shutil.rmtree(root)
+        except OSError as error:
+            raise disk_error(f"cannot remove {error.filename}", error) from error
+    with suppress(OSError):
+        ROOT.rmdir()  # unless something else lies there
+
+
+def _made() -> list[Path]:
+    """The folders that the demo made: its own, and the cache when it was the one that downloaded."""
+    return [folder for folder in (HOME, CACHE) if (folder / _MARK).is_file()]
 
 
 def _start_clean() -> None:
-    if HOME.exists() and any(HOME.iterdir()) and not (HOME / _MARK).is_file():
-        raise StoreError(f"{HOME} was not made by the demo: move it away, or run the demo in another folder")
     try:
+        if HOME.exists() and any(HOME.iterdir()) and not (HOME / _MARK).is_file():
+            raise StoreError(f"{HOME} was not made by the demo: move it away, or run the demo in another folder")
         if HOME.exists():
             shutil.rmtree(HOME)
         HOME.mkdir(parents=True)
         (HOME / _MARK).write_text("`scones clean` removes this folder.\n")
     except OSError as error:
-        raise StoreError(
-            f"cannot make {HOME.absolute()} ({error.strerror}): run the demo in a folder that can be written"
-        ) from error
+        raise disk_error(f"cannot make {HOME.absolute()}", error) from error
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one demo at a time work in this folder."""
+    lock = ROOT / "demo.lock"
+    try:
+        ROOT.mkdir(exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        raise disk_error(f"cannot make {lock.absolute()}", error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"a demo runs in {Path.cwd()}: wait for its end, or work in another folder") from None
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)

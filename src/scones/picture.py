@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 from typing import TYPE_CHECKING, Any
 
 import PIL.Image
-import PIL.ImageOps
 
 from scones.errors import PictureError, PictureTooLarge
 
@@ -35,7 +35,28 @@ MAX_BYTES = 30 * 1024 * 1024
 MAX_PIXELS = 80_000_000
 """Largest picture that is decoded, in pixels; beyond it lies a decompression bomb."""
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
-_DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, OverflowError, MemoryError)
+_DECODE_ERRORS = (
+    OSError,
+    struct.error,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+)
+
+_TURNS = {
+    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
+    3: PIL.Image.Transpose.ROTATE_180,
+    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
+    5: PIL.Image.Transpose.TRANSPOSE,
+    6: PIL.Image.Transpose.ROTATE_270,
+    7: PIL.Image.Transpose.TRANSVERSE,
+    8: PIL.Image.Transpose.ROTATE_90,
+}
+"""What sets a picture upright, by EXIF orientation."""
 
 
 def decode(data: bytes, *, name: str = "the picture", at_least: int | None = None) -> PIL.Image.Image:
@@ -79,7 +100,7 @@ def decode(data: bytes, *, name: str = "the picture", at_least: int | None = Non
         if at_least is not None and image.format == "JPEG":
             image.draft("RGB", (at_least, at_least))
         image.load()
-        return _to_rgb(PIL.ImageOps.exif_transpose(image))
+        return _to_rgb(_upright(image))
     except PictureError:
         raise
     except PIL.UnidentifiedImageError as error:
@@ -92,15 +113,28 @@ def decode(data: bytes, *, name: str = "the picture", at_least: int | None = Non
         raise PictureError(f"{name} is damaged and cannot be decoded ({error}): send it again") from error
 
 
+def _upright(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Turn an image as its EXIF orientation says; damaged EXIF data says nothing."""
+    try:
+        orientation = image.getexif().get(0x0112)
+    except _DECODE_ERRORS:
+        return image
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
+
+
 def _to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I") or image.mode == "F":
         import numpy as np
 
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if values.max(initial=0) > 255 or image.mode.startswith("I") else 255.0
-        grey = np.clip(np.round(values * (255.0 / top)), 0, 255).astype(np.uint8)
+        values = np.asarray(image)
+        if values.dtype == np.uint16:  # 16-bit grey: the upper half of each value
+            grey = (values >> 8).astype(np.uint8)
+        else:
+            top = 65535 if values.max(initial=0) > 255 else 255
+            grey = (np.clip(values, 0, top) * np.float32(255 / top)).astype(np.uint8)
         return PIL.Image.fromarray(grey).convert("RGB")
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA")

@@ -44,6 +44,7 @@ class Settings(BaseModel):
     endpoint: str = Field("scones", description="The endpoint's name")
     endpoint_url: str | None = Field(
         None,
+        pattern=r"^https?://[^/]",
         description="The endpoint's address when it is not AWS's own, as http://127.0.0.1:8080 "
         "(AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME says the same)",
     )
@@ -76,7 +77,7 @@ class Settings(BaseModel):
         if url := environ.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"):
             values["endpoint_url"] = url
         for name in cls.model_fields:
-            if (value := environ.get(f"SCONES_{name.upper()}")) is not None:
+            if value := environ.get(f"SCONES_{name.upper()}"):  # empty is as good as not there
                 values[name] = value
         values |= {name: value for name, value in flags.items() if value is not None}
         try:

@@ -7,7 +7,9 @@ and whatever changes over time is a series of numbered records of which the newe
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,10 @@ from scones.errors import ObjectExists, ObjectMissing, SettingsError, StoreError
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-__all__ = ["Bucket", "Layout", "ObjectInfo", "open_bucket"]
+__all__ = ["Bucket", "Layout", "ObjectInfo", "disk_error", "open_bucket"]
+
+_FAULTS = (BaseError, OSError, ValueError)  # a ValueError is a key that the store cannot have
+_RECORD = re.compile(r"(\d{8})\.json")
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Bucket:
             obstore.put(self._store, key, data, mode=mode)
         except (AlreadyExistsError, PreconditionError) as error:
             raise ObjectExists(f"{key} exists already in bucket {self.name}") from error
-        except (BaseError, OSError) as error:
+        except _FAULTS as error:
             raise self._failure("write", key, error) from error
 
     def get(self, key: str) -> bytes:
@@ -88,7 +93,7 @@ class Bucket:
             return bytes(obstore.get(self._store, key).bytes())
         except FileNotFoundError as error:
             raise ObjectMissing(f"no object {key!r} in bucket {self.name}: check the key, or write it first") from error
-        except (BaseError, OSError) as error:
+        except _FAULTS as error:
             raise self._failure("read", key, error) from error
 
     def exists(self, key: str) -> bool:
@@ -97,7 +102,7 @@ class Bucket:
             obstore.head(self._store, key)
         except FileNotFoundError:
             return False
-        except (BaseError, OSError) as error:
+        except _FAULTS as error:
             raise self._failure("look up", key, error) from error
         return True
 
@@ -107,7 +112,7 @@ class Bucket:
             for page in obstore.list(self._store, prefix):
                 for entry in sorted(page, key=lambda entry: entry["path"]):
                     yield ObjectInfo(entry["path"], entry["size"], entry["last_modified"].timestamp())
-        except (BaseError, OSError) as error:
+        except _FAULTS as error:
             raise self._failure("list", prefix, error) from error
 
     def delete(self, key: str) -> None:
@@ -116,7 +121,7 @@ class Bucket:
             obstore.delete(self._store, key)
         except FileNotFoundError:
             pass
-        except (BaseError, OSError) as error:
+        except _FAULTS as error:
             raise self._failure("delete", key, error) from error
 
     def put_json(self, key: str, value: Any) -> None:
@@ -162,7 +167,8 @@ class Bucket:
 
     def latest_number(self, series: str) -> int:
         """The number of a series' newest record; 0 when there is none."""
-        return max((int(entry.key.rsplit("/", 1)[1].split(".")[0]) for entry in self.list(series)), default=0)
+        names = (_RECORD.fullmatch(entry.key.rsplit("/", 1)[1]) for entry in self.list(series))
+        return max((int(name[1]) for name in names if name), default=0)
 
     def latest(self, series: str) -> Any | None:
         """The newest record of a series, or None."""
@@ -176,42 +182,61 @@ class Bucket:
     def _failure(self, verb: str, key: str, error: Exception) -> StoreError:
         text = str(error).split("\n", 1)[0]
         where = f"cannot {verb} {key} in bucket {self.name} ({self.url()})"
-        if "os error 28" in text or "os error 122" in text:
-            return StoreFull(f"{where}: no space left; free some space or choose another place with --store")
-        denied = isinstance(error, PermissionError | PermissionDeniedError)
-        if denied or any(f"os error {number}" in text for number in (1, 13, 30)):
-            return StoreReadOnly(f"{where}: no permission; allow it or choose another place with --store")
-        return StoreError(f"{where}: {text}")
+        if "169.254.169.254" in text or "169.254.170.2" in text:  # where obstore looks when nothing else is set
+            return StoreError(
+                f"{where}: no AWS credentials were found; set AWS_PROFILE or AWS_ACCESS_KEY_ID and its like"
+            )
+        code = re.search(r"os error (\d+)", text)
+        number = int(code[1]) if code else errno.EACCES if isinstance(error, PermissionDeniedError) else 0
+        return disk_error(where, OSError(number, text))
 
 
-def open_bucket(store: str, name: str) -> Bucket:
+def disk_error(what: str, error: OSError) -> StoreError:
+    """Say what kind of failure the disk had.
+
+    Args:
+        what: what could not be done, and where.
+        error: the operating system's.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull(f"{what}: no space left; free some, or choose another place")
+    if error.errno in (errno.EPERM, errno.EACCES, errno.EROFS):
+        return StoreReadOnly(f"{what}: no permission to write; allow it, or choose another place")
+    return StoreError(f"{what}: {error.strerror or error}; choose another place")
+
+
+def open_bucket(store: str, name: str, *, make: bool = True) -> Bucket:
     """Open a bucket.
 
     Args:
         store: a folder or ``file://`` URL that holds buckets as folders, or ``s3://``.
-        name: the bucket's name. A folder is made when it is missing.
+        name: the bucket's name.
+        make: make the bucket's folder when it is missing; a bucket of S3 must be there.
 
     Raises:
         SettingsError: the store is neither, or the name is no bucket name.
         StoreError: the folder cannot be made.
+        ObjectMissing: there is no such folder, and none is to be made.
     """
     if not name or "/" in name or name.startswith("."):
         raise SettingsError(f"bucket {name!r} is no name: use letters, digits, '.' and '-'")
     parts = urlsplit(store)
-    if parts.scheme == "s3":
+    if parts.scheme == "s3" and not (parts.netloc or parts.path):
         return Bucket(name, S3Store(name))
     if parts.scheme not in ("", "file"):
-        raise SettingsError(f"store {store!r}: use a folder, a file:// URL, or s3://")
-    folder = (Path(unquote(parts.path)) if parts.scheme else Path(store)).expanduser().absolute() / name
+        raise SettingsError(f"store {store!r}: use a folder, a file:// URL, or s3:// alone (--bucket names the bucket)")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = (Path(unquote(parts.path)) if parts.scheme else Path(store)).expanduser().absolute() / name
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+        elif not folder.is_dir():
+            raise ObjectMissing(f"no bucket {name!r}: there is no folder {folder}; make it, or correct the sender")
         return Bucket(name, LocalStore(folder), folder)
     except (OSError, BaseError) as error:
-        reason = getattr(error, "strerror", None) or str(error).split("\n", 1)[0]
-        kind = {28: StoreFull, 1: StoreReadOnly, 13: StoreReadOnly, 30: StoreReadOnly}.get(getattr(error, "errno", 0))
-        raise (kind or StoreError)(
-            f"cannot make the bucket's folder {folder} ({reason}): choose another place with --store"
-        ) from error
+        cause = error if isinstance(error, OSError) else OSError(0, str(error).split("\n", 1)[0])
+        raise disk_error(f"cannot make the folder of bucket {name} in {store}", cause) from error
+    except (RuntimeError, ValueError) as error:  # ~nobody, or a zero byte
+        raise SettingsError(f"store {store!r}, bucket {name!r}: {error}: use the path of a folder") from error
 
 
 def _json_bytes(value: Any) -> bytes:

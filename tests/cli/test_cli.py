@@ -56,8 +56,12 @@ def test_every_verb_explains_itself_and_has_json(verb: str, tmp_path: Path) -> N
         (("executions",), "ExecutionMissing|JournalError", "journal"),
         (("orders", "--add", "text.png"), "DispatchError", "text.png line 1"),
         (("demo", "--archive", "missing.tar.gz"), "SourceMissing", "missing.tar.gz"),
-        (("stage", "--source", "synthetic", "--store", "text.png"), "StoreError|StoreReadOnly", "--store"),
-        (("stage", "--source", "synthetic", "--store", "/proc/none"), "StoreError|StoreReadOnly", "--store"),
+        (("stage", "--source", "synthetic", "--store", "text.png"), "StoreError|StoreReadOnly", "choose another place"),
+        (
+            ("stage", "--source", "synthetic", "--store", "/proc/none"),
+            "StoreError|StoreReadOnly",
+            "choose another place",
+        ),
     ],
 )
 def test_bad_input_gives_one_line_and_its_own_exit_code(
@@ -77,9 +81,10 @@ def test_bad_input_gives_one_line_and_its_own_exit_code(
     assert "Traceback" not in shown.stderr
 
 
-def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(tmp_path: Path) -> None:
     shown = scones_run("--debug", "train", cwd=tmp_path)
     assert "Traceback" in shown.stderr
+    assert shown.returncode == scones.errors.ObjectMissing.exit_code
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
@@ -141,14 +146,13 @@ def test_the_journey_step_by_step(shop: Path, endpoint: str) -> None:
     worked = json.loads(scones_run("run", "--endpoint-url", endpoint, "--json", cwd=shop).stdout)
     assert worked["executions"] == sum(worked["outcomes"].values()) == 12
     again = json.loads(scones_run("run", "--endpoint-url", endpoint, "--json", cwd=shop).stdout)
-    assert again == worked, "nothing is worked twice"
+    assert (again["executions"], again["worked_before"]) == (0, 12), "nothing is worked twice"
 
     listed = json.loads(scones_run("executions", "--machine", "classify", "--json", cwd=shop).stdout)
     assert len(listed) == 12
-    one = json.loads(scones_run("executions", listed[0]["name"], "--machine", "classify", "--json", cwd=shop).stdout)
-    assert one["history"][0]["type"] == "ExecutionStarted"
-    shown = scones_run("executions", listed[0]["name"], "--machine", "classify", cwd=shop)
-    assert "SerializeImage" in shown.stderr
+    one = json.loads(scones_run("executions", listed[0]["name"], "--json", cwd=shop).stdout)
+    assert one[0]["history"][0]["type"] == "ExecutionStarted"
+    assert "SerializeImage" in scones_run("executions", listed[0]["name"], cwd=shop).stdout
 
     waiting = json.loads(scones_run("reviews", "--json", cwd=shop).stdout)
     assert len(waiting) == worked["outcomes"].get("review", 0)
@@ -165,9 +169,12 @@ def test_a_failed_execution_is_loud_and_is_worked_anew(shop: Path, endpoint: str
     shown = scones_run(*words, cwd=shop)
     assert shown.returncode == scones.errors.WorkflowError.exit_code
     assert "bad.png is no picture" in shown.stderr
+    assert len([line for line in shown.stderr.splitlines() if line.startswith("scones: ")]) == 1
     picture = next((shop / ".scones/store/scones").rglob("pictures/test/**/*.png"))
     bad.write_bytes(picture.read_bytes())
-    assert scones_run(*words, "--retry-failed", cwd=shop).returncode == 0
+    assert scones_run(*words, cwd=shop).returncode == 0, "what failed before is not this run's failure"
+    anew = json.loads(scones_run(*words, "--retry-failed", "--json", cwd=shop).stdout)
+    assert anew["executions"] == 1
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(shop: Path, endpoint: str, tmp_path: Path) -> None:
@@ -188,10 +195,12 @@ def test_a_run_that_was_killed_goes_on_where_it_was(shop: Path, endpoint: str, t
     child.kill()
     child.wait()
     shown = json.loads(scones_run(*words, "--json", cwd=shop).stdout)
-    assert sum(shown["outcomes"].values()) == 40
+    assert shown["executions"] + shown["worked_before"] == 40
     assert set(shown["outcomes"]) <= {"routed", "wait", "review"}
     claimed = [json.loads(path.read_text())["arrival"] for path in claims.rglob("*.json")]
-    assert len(claimed) == len(set(claimed)) == shown["outcomes"].get("routed", 0)
+    routes = [json.loads(path.read_text()) for path in (store / "scones/routes").rglob("*.json")]
+    assert len(claimed) == len(set(claimed)) == sum(route["outcome"] == "routed" for route in routes)
+    assert len(routes) + len(list((store / "scones/reviews").rglob("*.json"))) == 40
 
 
 def test_monitor_report_reads_what_the_endpoint_captured(shop: Path, endpoint: str) -> None:

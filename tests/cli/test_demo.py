@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from scones import errors as scones_errors
+
 DATA = os.environ.get("SCONES_TEST_DATA")
 REAL = Path(DATA or "/nowhere") / "cifar-100-python.tar.gz"
 
@@ -55,8 +57,8 @@ def test_the_demo_on_cifar_100_and_a_second_run_and_clean(tmp_path: Path) -> Non
     assert again["accuracy"] == result["accuracy"]
     assert again["evaluation_report"] == result["evaluation_report"], "same data, same seed: same model"
 
-    listed = run("clean", "--dry-run", cwd=tmp_path)
-    assert result["report"].removeprefix(f"{tmp_path}/") in listed.stdout
+    listed = json.loads(run("clean", "--dry-run", "--json", cwd=tmp_path).stdout)
+    assert result["report"].removeprefix(f"{tmp_path}/") in listed["files"]
     assert (tmp_path / ".scones/demo").exists()
     removed = json.loads(run("clean", "--json", cwd=tmp_path).stdout)
     assert removed["removed"]
@@ -79,3 +81,52 @@ def test_the_demo_leaves_a_folder_alone_that_it_did_not_make(tmp_path: Path) -> 
     assert run("demo", "--archive", str(REAL) if REAL.is_file() else "x", cwd=tmp_path).returncode != 0
     run("clean", cwd=tmp_path)
     assert mine.read_text() == "precious"
+
+
+def test_clean_leaves_a_download_alone_that_the_demo_did_not_make(tmp_path: Path) -> None:
+    mine = tmp_path / ".scones/cache/cifar-100-python.tar.gz"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("staged by hand")
+    assert "nothing to remove" in run("clean", cwd=tmp_path).stderr
+    assert mine.exists()
+
+
+def test_a_demo_heeds_no_settings_of_the_callers_and_a_second_one_beside_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "scones.toml").write_text('endpoint = "prod"\nbucket = "mine"\n')
+    (tmp_path / "queue.py").write_text("raise SystemExit('imported from the folder of the caller')\n")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SCONES_", "AWS_"))}
+    offline = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    scones = Path(sys.executable).with_name("scones")
+    with subprocess.Popen(
+        [scones, "demo", "--json"],
+        cwd=tmp_path,
+        env={**clean, **offline},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as first:
+        while not (tmp_path / ".scones/demo.lock").exists() and first.poll() is None:
+            pass
+        second = subprocess.run(
+            [scones, "demo"], cwd=tmp_path, env={**clean, **offline}, capture_output=True, text=True, check=False
+        )
+        assert second.returncode == scones_errors.StoreError.exit_code
+        assert "a demo runs in" in second.stderr
+        out, err = first.communicate(timeout=300)
+    assert first.returncode == 0, err
+    assert json.loads(out)["executions"]["failed"] == 0
+
+
+def test_a_demo_that_is_terminated_takes_its_endpoint_along(tmp_path: Path) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SCONES_", "AWS_"))}
+    offline = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "scones", "demo"], cwd=tmp_path, env={**clean, **offline}, stderr=subprocess.DEVNULL
+    ) as child:
+        log = tmp_path / ".scones/demo/serve.log"
+        while not log.exists() and child.poll() is None:
+            pass
+        child.terminate()
+        assert child.wait(timeout=60) == 128 + 15
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [command for command in commands if str(tmp_path).encode() in command]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scones.contracts import Body, Order, Route
-from scones.dispatch import Depot, Vehicle, add_orders, load_depot, open_orders, route, sample_orders
+from scones.dispatch import Depot, Vehicle, add_orders, load_depot, open_orders, read_order_lines, route, sample_orders
 from scones.errors import DispatchError
 from scones.store import Bucket, Layout, open_bucket
 
@@ -152,3 +152,13 @@ def test_a_label_that_the_depot_does_not_know_is_named() -> None:
     depot = Depot(vehicles={"bicycle": Vehicle(bay="b", pick="nearest", max_km=3)})
     with pytest.raises(DispatchError, match=r"add \[vehicles.tractor\]"):
         depot.vehicle("tractor")
+
+
+@pytest.mark.parametrize(
+    "line", ['{"order_id": "x", "distance_km": 1e999}', '{"order_id": "../x", "distance_km": 1}', "7"]
+)
+def test_an_order_that_could_block_the_depot_is_refused_before_it_is_stored(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "orders.jsonl"
+    file.write_text(f"{line}\n")
+    with pytest.raises(DispatchError, match=r"orders.jsonl line 1 is no order"):
+        read_order_lines(file)

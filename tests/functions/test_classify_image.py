@@ -130,6 +130,8 @@ def test_it_works_without_any_aws_variable_or_folder_and_with_a_profile_that_is_
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     assert classify_image(event(png_bytes()), runtime(other_endpoint()[0]))
     monkeypatch.setenv("AWS_PROFILE", "not-there")
+    for name in ("RETRY_MODE", "DEFAULTS_MODE", "STS_REGIONAL_ENDPOINTS", "REQUEST_CHECKSUM_CALCULATION", "CA_BUNDLE"):
+        monkeypatch.setenv(f"AWS_{name}", "nonsense")
     assert classify_image(event(png_bytes()), runtime(other_endpoint()[0]))
 
 

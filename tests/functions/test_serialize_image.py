@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from scones.errors import MessageError, ObjectMissing, PictureError
+from scones.errors import MessageError, ObjectMissing, PictureError, SconesError
 from scones.functions.runtime import Runtime
 from scones.functions.serialize_image import serialize_image
 from scones.picture import encode_png
@@ -44,6 +44,10 @@ def picture(size: tuple[int, int] = (32, 32), seed: int = 0) -> PIL.Image.Image:
 
 def event(key: str = KEY, **more: Any) -> dict[str, Any]:
     return {"image_data": "", "s3_bucket": "scones", "s3_key": key, **more}
+
+
+def ref(name: str, start_time: str = "2026-11-20T10:00:00Z") -> dict[str, str]:
+    return {"name": name, "start_time": start_time}
 
 
 def shown(answer: dict[str, Any]) -> PIL.Image.Image:
@@ -129,49 +133,75 @@ def test_an_event_without_its_key_is_refused(runtime: Runtime) -> None:
 
 def test_the_same_arrival_in_a_second_execution_is_a_duplicate(runtime: Runtime) -> None:
     runtime.home.put(KEY, encode_png(picture()))
-    assert not serialize_image(event(execution="e1"), runtime)["body"]["duplicate"]
-    second = serialize_image(event(execution="e2"), runtime)
+    assert not serialize_image(event(execution=ref("e1")), runtime)["body"]["duplicate"]
+    second = serialize_image(event(execution=ref("e2")), runtime)
     assert second["statusCode"] == 200
     assert second["body"]["duplicate"]
 
 
 def test_a_retried_step_finds_its_own_claim(runtime: Runtime) -> None:
     runtime.home.put(KEY, encode_png(picture()))
-    first = serialize_image(event(execution="e1"), runtime)
-    assert serialize_image(event(execution="e1"), runtime) == first
+    first = serialize_image(event(execution=ref("e1")), runtime)
+    assert serialize_image(event(execution=ref("e1")), runtime) == first
 
 
 def test_a_claim_without_a_result_is_taken_over_after_the_lease(runtime: Runtime, clock: Clock) -> None:
     runtime.home.put(KEY, encode_png(picture()))
-    serialize_image(event(execution="e1"), runtime)
+    serialize_image(event(execution=ref("e1")), runtime)
     clock.now += runtime.settings.claim_lease + 1
-    assert not serialize_image(event(execution="e2"), runtime)["body"]["duplicate"]
-    assert serialize_image(event(execution="e1"), runtime)["body"]["duplicate"], "the first one has lost it"
+    assert not serialize_image(event(execution=ref("e2")), runtime)["body"]["duplicate"]
+    assert serialize_image(event(execution=ref("e1")), runtime)["body"]["duplicate"], "the first one has lost it"
 
 
 def test_a_claim_with_a_result_is_never_taken_over(runtime: Runtime, clock: Clock) -> None:
     runtime.home.put(KEY, encode_png(picture()))
-    serialize_image(event(execution="e1"), runtime)
+    serialize_image(event(execution=ref("e1")), runtime)
     runtime.home.put_json(Layout.route("vehicles/main/driver-1/a1"), {})
     clock.now += 10 * runtime.settings.claim_lease
-    assert serialize_image(event(execution="e2", supersedes="e1"), runtime)["body"]["duplicate"]
+    assert serialize_image(event(execution=ref("e2"), supersedes=["e0", "e1"]), runtime)["body"]["duplicate"]
 
 
 def test_a_failed_execution_is_superseded_at_once(runtime: Runtime) -> None:
     runtime.home.put(KEY, encode_png(picture()))
-    serialize_image(event(execution="e1"), runtime)
-    assert not serialize_image(event(execution="e2", supersedes="e1"), runtime)["body"]["duplicate"]
+    serialize_image(event(execution=ref("e1")), runtime)
+    assert not serialize_image(event(execution=ref("e2"), supersedes=["e0", "e1"]), runtime)["body"]["duplicate"]
 
 
 def test_a_clock_that_went_backwards_takes_nothing_over(runtime: Runtime, clock: Clock) -> None:
     runtime.home.put(KEY, encode_png(picture()))
-    serialize_image(event(execution="e1"), runtime)
+    serialize_image(event(execution=ref("e1")), runtime)
     clock.now -= 10 * runtime.settings.claim_lease
-    assert serialize_image(event(execution="e2"), runtime)["body"]["duplicate"]
+    assert serialize_image(event(execution=ref("e2")), runtime)["body"]["duplicate"]
 
 
 def test_two_depots_may_use_the_same_arrival_id(runtime: Runtime) -> None:
     for depot in ("north", "south"):
         key = f"arrivals/vehicles/{depot}/driver-1/a1.png"
         runtime.home.put(key, encode_png(picture()))
-        assert not serialize_image(event(key, execution=depot), runtime)["body"]["duplicate"]
+        assert not serialize_image(event(key, execution=ref(depot)), runtime)["body"]["duplicate"]
+
+
+def test_the_same_name_started_at_another_time_is_another_execution(runtime: Runtime) -> None:
+    runtime.home.put(KEY, encode_png(picture()))
+    serialize_image(event(execution=ref("e1")), runtime)
+    again = serialize_image(event(execution=ref("e1", "2026-11-20T10:00:09Z")), runtime)
+    assert again["body"]["duplicate"]
+
+
+def test_another_picture_under_the_same_arrivals_name_is_told_and_not_dropped(runtime: Runtime) -> None:
+    runtime.home.put(KEY, encode_png(picture()))
+    serialize_image(event(execution=ref("e1")), runtime)
+    with pytest.raises(MessageError, match="the name of another arrival"):
+        serialize_image(event(KEY.replace("png", "jpg"), execution=ref("e2")), runtime)
+
+
+def test_an_event_that_names_an_unknown_bucket_makes_none(runtime: Runtime, tmp_path: Path) -> None:
+    with pytest.raises(ObjectMissing, match="no bucket 'elsewhere'"):
+        serialize_image({**event(), "s3_bucket": "elsewhere"}, runtime)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("key", ["a//b.png", "../x.png", "/x.png", "a\0b.png"])
+def test_a_key_that_the_store_cannot_have_is_an_error_of_ours(key: str, runtime: Runtime) -> None:
+    with pytest.raises(SconesError):
+        serialize_image(event(key), runtime)

@@ -55,7 +55,11 @@ def test_the_header_tells_version_threshold_labels_and_the_callers_inference_id(
     url = start_endpoint(threshold=0.75)
     reply = send(url, "/invocations", png_bytes(), {"X-Amzn-SageMaker-Inference-Id": "arrival 7, first"})
     assert Answer.from_header(reply.headers["x-amzn-sagemaker-custom-attributes"]) == Answer(
-        model_version="tiny-1", threshold=0.75, inference_id="arrival 7, first", labels=("bicycle", "motorcycle")
+        model_version="tiny-1",
+        threshold=0.75,
+        inference_id="arrival 7, first",
+        labels=("bicycle", "motorcycle"),
+        task="vehicles",
     )
     assert reply.headers["x-amzn-invoked-production-variant"] == "AllTraffic"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from scones.errors import ObjectMissing
+from scones.errors import ObjectMissing, StoreError
 from scones.staging import load_dataset, synthetic_pictures, write_dataset
-from scones.store import Bucket
+from scones.store import Bucket, Layout, open_bucket
 from scones.task import Task
 
 STAGE = """
@@ -51,6 +51,34 @@ def test_a_killed_staging_is_not_complete_and_the_next_one_is(bucket: Bucket, ve
     assert len(load_dataset(bucket, "vehicles").lines) == 100
 
 
+def test_two_stagings_of_the_same_pictures_at_once_make_one_whole_version(bucket: Bucket, vehicles: Task) -> None:
+    def stage_too(what: str, done: int, total: int) -> None:
+        if (what, done) == ("writing pictures", 15):
+            with pytest.raises(ObjectMissing):
+                load_dataset(bucket, "vehicles")
+            write_dataset(bucket, vehicles, pictures, source={})
+            load_dataset(bucket, "vehicles").arrays("train", 32)  # whole, while the other one still writes
+
+    pictures = list(synthetic_pictures(train=20, test=5))
+    dataset = write_dataset(bucket, vehicles, pictures, source={}, progress=stage_too)
+    assert {dataset.read(line) for line in dataset.lines} == {one.data for one in pictures}
+    assert bucket.latest_number(Layout.dataset_series("vehicles")) == 1
+
+
+def test_a_staging_that_fails_at_its_last_object_is_not_complete(
+    bucket: Bucket, vehicles: Task, tmp_path: Path
+) -> None:
+    pictures = list(synthetic_pictures(train=20, test=5))
+    version = write_dataset(open_bucket(str(tmp_path), "other"), vehicles, pictures, source={}).version
+    in_the_way = f"{Layout.dataset('vehicles', version)}/manifest.jsonl/folder"
+    bucket.put(in_the_way, b"")
+    with pytest.raises(StoreError, match=r"cannot write .*manifest\.jsonl"):
+        write_dataset(bucket, vehicles, pictures, source={})
+    for wanted in (None, version):
+        with pytest.raises(ObjectMissing, match="no dataset of task vehicles"):
+            load_dataset(bucket, "vehicles", wanted)
+
+
 def on_a_small_disk(script: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """Run a shell script in a mount namespace of its own, with a file system of 200 KiB at ``$DISK``."""
     disk = tmp_path / "disk"
@@ -73,7 +101,7 @@ def test_a_full_store_is_told_in_one_line_with_its_own_exit_code(tmp_path: Path)
     ended = on_a_small_disk(script, tmp_path)
     assert ended.returncode == 31, ended.stderr
     assert ended.stdout.startswith("StoreFull cannot write datasets/vehicles/")
-    assert "no space left; free some space or choose another place with --store" in ended.stdout
+    assert "no space left; free some, or choose another place" in ended.stdout
     assert ended.stdout.count("\n") == 1
 
 
@@ -82,7 +110,7 @@ def test_a_read_only_store_is_told_in_one_line_with_its_own_exit_code(tmp_path: 
     ended = on_a_small_disk(script, tmp_path)
     assert ended.returncode == 32, ended.stderr
     assert "StoreReadOnly" in ended.stdout
-    assert "choose another place with --store" in ended.stdout
+    assert "choose another place" in ended.stdout
 
 
 def test_a_full_place_for_temporary_files_is_told(tmp_path: Path) -> None:

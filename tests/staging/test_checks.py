@@ -102,6 +102,23 @@ def test_the_report_is_json_and_reads_well() -> None:
     assert "leaks: 2 pictures left the training side" in text
 
 
+def test_a_split_that_a_later_verb_will_miss_is_warned_of() -> None:
+    both: list[Inspected] = [seen(1), seen(2, label="motorcycle")]
+    gaps = [*both, seen(3, "calibration"), seen(4, "calibration")]
+    _, checks = check(gaps, LABELS)
+    calibration, test = checks.warnings
+    assert calibration == (
+        "the calibration split has 2 pictures, none of motorcycle, but scones train needs some of each label: "
+        "add more pictures"
+    )
+    assert test.startswith("the test split has 0 pictures, none of bicycle and motorcycle, but scones evaluate needs")
+    assert [value for name, value in checks.summary() if name == "warning"] == list(checks.warnings)
+    rest = [seen(5, "calibration", "motorcycle"), seen(6, "test"), seen(7, "test", "motorcycle")]
+    _, whole = check([*gaps, *rest], LABELS)
+    assert whole.warnings == ()
+    assert "warning" not in dict(whole.summary())
+
+
 def test_nothing_at_all_can_be_checked() -> None:
     kept, checks = check([], LABELS)
     assert kept == []

@@ -89,6 +89,22 @@ def test_staging_again_writes_nothing(bucket: Bucket, vehicles: Task, drawn: lis
     assert "writing pictures" not in steps
 
 
+def test_the_same_pictures_from_another_place_keep_their_record_and_add_one_to_the_series(
+    bucket: Bucket, vehicles: Task, drawn: list[SourcePicture]
+) -> None:
+    moved = [SourcePicture(f"moved/{one.origin}", one.label, one.data, one.split) for one in drawn]
+    for pictures, folder in ((drawn, "/a"), (moved, "/b"), (moved, "/b")):
+        dataset = write_dataset(bucket, vehicles, pictures, source={"folder": folder}, clock=lambda: NOW)
+    # the stored files and what the manifest says of them are the first staging's
+    assert dataset.source == {"folder": "/a"}
+    assert not any(line.origin.startswith("moved/") for line in dataset.lines)
+    series = Layout.dataset_series("vehicles")
+    records = [bucket.get_json(Layout.record(series, number)) for number in (1, 2)]
+    assert [record["source"] for record in records] == [{"folder": "/a"}, {"folder": "/b"}]
+    assert {record["version"] for record in records} == {dataset.version}
+    assert bucket.latest_number(series) == 2
+
+
 def test_the_newest_staging_counts_even_when_its_version_is_old(
     bucket: Bucket, vehicles: Task, drawn: list[SourcePicture]
 ) -> None:
@@ -172,11 +188,20 @@ def test_a_label_without_a_training_picture_is_named(
     bucket: Bucket, vehicles: Task, drawn: list[SourcePicture]
 ) -> None:
     only = [one for one in drawn if one.label == "bicycle"]
-    text = SourcePicture("motorcycle/a.png", "motorcycle", b"text")
-    with pytest.raises(
-        SourceEmpty, match=r"label 'motorcycle' .* no training picture.* 1 files could not be read, such as"
+    texts = [SourcePicture(f"motorcycle/{number}.png", "motorcycle", b"text") for number in range(6)]
+    held = next(one for one in drawn if one.label == "motorcycle" and one.split == "test")
+    fault = "(motorcycle/0.png: is no picture that can be read: expected PNG, JPEG or WebP)"
+    gone = "of its 1 readable pictures 0 were duplicates and 1 went to calibration and test"
+    for more, told in (
+        ([], "the source holds none of it"),
+        (texts, f"none of its 6 files is a picture {fault}"),
+        ([*texts, held], f"{gone}; 6 files could not be read {fault}"),
     ):
-        stage(bucket, vehicles, [*only, text])
+        with pytest.raises(SourceEmpty) as caught:
+            stage(bucket, vehicles, [*only, *more])
+        assert str(caught.value) == (
+            f"label 'motorcycle' of task vehicles has no training picture: {told}: add more pictures"
+        )
     assert list(bucket.list("")) == []
 
 
@@ -185,9 +210,18 @@ def test_nothing_staged_is_told_with_the_command_to_run(bucket: Bucket) -> None:
         load_dataset(bucket, "vehicles")
 
 
-def test_an_unknown_version_is_told_with_the_command_to_run(bucket: Bucket) -> None:
-    with pytest.raises(ObjectMissing, match=r"manifest.jsonl.*: run `scones stage --task vehicles` again"):
-        load_dataset(bucket, "vehicles", "0123456789ab")
+def test_an_unknown_version_is_told_with_those_that_there_are(
+    bucket: Bucket, vehicles: Task, drawn: list[SourcePicture]
+) -> None:
+    with pytest.raises(ObjectMissing, match=r"no dataset of task vehicles .* run `scones stage"):
+        load_dataset(bucket, "vehicles", "nope")
+    versions = [stage(bucket, vehicles, drawn[first:]).version for first in range(7)]
+    stage(bucket, vehicles, drawn[5:])
+    bucket.delete(f"{Layout.dataset('vehicles', versions[6])}/manifest.jsonl")
+    with pytest.raises(ObjectMissing) as caught:
+        load_dataset(bucket, "vehicles", "nope")
+    newest = ", ".join(versions[number] for number in (5, 4, 3, 2, 1))
+    assert str(caught.value) == f"no dataset version nope of task vehicles; staged are {newest}"
 
 
 def test_a_removed_picture_is_told_with_the_command_to_run(

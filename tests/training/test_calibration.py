@@ -41,6 +41,13 @@ def test_the_temperature_that_logits_were_scaled_with_is_found() -> None:
     assert fit_temperature(logits * 2.5, labels) == pytest.approx(2.5, rel=0.1)
 
 
+def test_no_mistake_among_the_calibration_pictures_is_no_reason_for_certainty() -> None:
+    rng = np.random.default_rng(1)
+    margin = rng.uniform(3, 8, 150)
+    logits = np.stack([margin / 2, -margin / 2], axis=1)
+    assert fit_temperature(logits, np.zeros(150, np.int64)) > 0.5
+
+
 def test_a_calibrated_model_shows_the_error_of_its_null_and_an_overconfident_one_more() -> None:
     confidence, correct = calibrated(1000, np.random.default_rng(1))
     null = null_calibration_error(confidence)

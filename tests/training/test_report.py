@@ -71,7 +71,7 @@ def test_the_page_says_the_figures_with_their_intervals(png_bytes: Callable[...,
     assert "95 % interval 96.4\N{EN DASH}99.9 %" in text
     assert "95 % interval 0.0\N{EN DASH}2.9 %; target at most 5 %, met" in text
     assert "a perfectly calibrated model shows 0.018 here by chance" in text
-    assert "is bicycle answered motorcycle, 91.0 % sure pictures/1.png" in text
+    assert "is bicycle answered motorcycle, 91.0 % sure 1.png" in text
     assert text.index("train") < text.index("what this page measures")
     assert "bicycle, motorcycle" in text
     assert page.count('class="pixelated"') == 2

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+from scones.bundle import read_bundle
+from scones.classifier import Classifier
 from scones.dispatch import add_orders, sample_orders
 from scones.errors import EndpointBusy
 from scones.functions.filter_inferences import filter_inferences
 from scones.settings import Settings
 from scones.store import Bucket, open_bucket
-from scones.workflow.application import check_endpoint, definition, open_engine, substitutions
+from scones.workflow.application import check_endpoint, open_engine
 from scones.workflow.arrivals import execution_name, find_arrivals, outcome, start_arrival
+from scones.workflow.definitions import definition, substitutions
 from scones.workflow.engine import Engine, ExecutionDetail, load
 
 RED, BLUE, PURPLE = (220, 20, 20), (20, 20, 220), (120, 20, 120)
@@ -49,8 +52,8 @@ def arrive(bucket: Bucket, picture: bytes, name: str = "a1", task: str = "vehicl
     return key
 
 
-def work(engine: Engine, key: str, **options: Any) -> ExecutionDetail:
-    name = start_arrival(engine, "scones", key, **options)
+def work(engine: Engine, bucket: Bucket, key: str, **options: Any) -> ExecutionDetail:
+    name, _ = start_arrival(engine, bucket, key, **options)
     [ended] = engine.wait(name, machine="classify", timeout=60)
     return ended
 
@@ -58,7 +61,7 @@ def work(engine: Engine, key: str, **options: Any) -> ExecutionDetail:
 def test_a_sure_picture_is_routed_to_a_bay_and_an_order(
     engine: Engine, bucket: Bucket, png_bytes: Callable[..., bytes]
 ) -> None:
-    ended = work(engine, arrive(bucket, png_bytes(RED)))
+    ended = work(engine, bucket, arrive(bucket, png_bytes(RED)))
     assert ended.status == "SUCCEEDED"
     assert ended.output["outcome"] == "routed"
     assert ended.output["label"] == "bicycle"
@@ -71,7 +74,7 @@ def test_an_unsure_picture_waits_for_a_person_and_is_never_routed(
     engine: Engine, bucket: Bucket, png_bytes: Callable[..., bytes]
 ) -> None:
     # others let low confidence end as a plain success
-    ended = work(engine, arrive(bucket, png_bytes(PURPLE)))
+    ended = work(engine, bucket, arrive(bucket, png_bytes(PURPLE)))
     assert outcome(ended) == "review"
     events = [(event.type, event.state) for event in engine.history(ended.name, "classify")]
     assert ("TaskFailed", "FilterInferences") in events
@@ -89,8 +92,8 @@ def test_the_same_arrival_delivered_twice_is_worked_once(
     engine: Engine, bucket: Bucket, png_bytes: Callable[..., bytes]
 ) -> None:
     key = arrive(bucket, png_bytes(RED))
-    first = work(engine, key)
-    assert work(engine, key) == first
+    first = work(engine, bucket, key)
+    assert work(engine, bucket, key) == first
     # and where another journal does not know of it, the claim in the store does
     engine.start("classify", {"image_data": "", "s3_bucket": "scones", "s3_key": key}, name="redelivered")
     [again] = engine.wait("redelivered", machine="classify", timeout=60)
@@ -101,27 +104,69 @@ def test_the_same_arrival_delivered_twice_is_worked_once(
 def test_text_named_png_fails_loudly_and_the_others_go_on(
     engine: Engine, bucket: Bucket, png_bytes: Callable[..., bytes]
 ) -> None:
-    bad = work(engine, arrive(bucket, b"hello", "bad"))
+    bad = work(engine, bucket, arrive(bucket, b"hello", "bad"))
     assert (bad.status, bad.error) == ("FAILED", "PictureError")
     assert "bad.png is no picture" in json.loads(bad.cause or "")["errorMessage"]
-    assert outcome(work(engine, arrive(bucket, png_bytes(BLUE), "good"))) == "routed"
+    assert outcome(work(engine, bucket, arrive(bucket, png_bytes(BLUE), "good"))) == "routed"
 
 
 def test_a_failed_arrival_is_worked_anew_when_its_cause_is_gone(
     engine: Engine, bucket: Bucket, png_bytes: Callable[..., bytes]
 ) -> None:
     key = arrive(bucket, b"hello")
-    failed = work(engine, key)
+    failed = work(engine, bucket, key)
     arrive(bucket, png_bytes(RED))
-    assert work(engine, key).status == "FAILED", "by itself it stays as it is"
-    anew = work(engine, key, retry_failed=True)
+    assert work(engine, bucket, key).status == "FAILED", "by itself it stays as it is"
+    anew = work(engine, bucket, key, retry_failed=True)
     assert (anew.name, outcome(anew)) == (f"{failed.name}.2", "routed")
-    assert work(engine, key, retry_failed=True) == anew
+    assert work(engine, bucket, key, retry_failed=True) == work(engine, bucket, key) == anew
 
 
-def test_another_task_ends_classified(engine: Engine, bucket: Bucket, png_bytes: Callable[..., bytes]) -> None:
-    ended = work(engine, arrive(bucket, png_bytes(RED), task="defects"))
+def test_an_arrival_that_failed_before_and_after_its_claim_is_not_taken_for_a_duplicate(
+    bucket: Bucket, settings: Settings, png_bytes: Callable[..., bytes]
+) -> None:
+    key = arrive(bucket, png_bytes(RED))
+
+    def refuse(event: Any, context: Any) -> Any:
+        raise ValueError("no")
+
+    with open_engine(settings, functions={"classify_image": refuse}) as engine:
+        assert work(engine, bucket, key).status == "FAILED"  # it has claimed the arrival
+    with open_engine(settings, functions={"serialize_image": refuse}) as engine:
+        assert work(engine, bucket, key, retry_failed=True).status == "FAILED"  # it has not
+    with open_engine(settings) as engine:
+        assert outcome(work(engine, bucket, key, retry_failed=True)) == "routed"
+
+
+def test_two_journals_on_one_store_work_an_arrival_once(
+    engine: Engine, bucket: Bucket, settings: Settings, tmp_path: Path, png_bytes: Callable[..., bytes]
+) -> None:
+    key = arrive(bucket, png_bytes(RED))
+    assert outcome(work(engine, bucket, key)) == "routed"
+    with open_engine(settings.model_copy(update={"journal": tmp_path / "other.sqlite"})) as another:
+        assert outcome(work(another, bucket, key)) == "duplicate"
+
+
+def test_a_picture_of_another_task_than_the_endpoints_fails_loudly(
+    engine: Engine, bucket: Bucket, png_bytes: Callable[..., bytes]
+) -> None:
+    ended = work(engine, bucket, arrive(bucket, png_bytes(RED), task="road"))
+    assert (ended.status, ended.error) == ("FAILED", "EndpointRejected")
+
+
+def test_another_task_ends_classified(
+    bucket: Bucket,
+    settings: Settings,
+    tiny_bundle: Callable[..., bytes],
+    start_endpoint: Callable[..., str],
+    png_bytes: Callable[..., bytes],
+) -> None:
+    model = Classifier(*read_bundle(tiny_bundle(["normal", "defect"], task="defects")))
+    other = settings.model_copy(update={"endpoint_url": start_endpoint(model)})
+    with open_engine(other) as engine:
+        ended = work(engine, bucket, arrive(bucket, png_bytes(RED), task="defects"))
     assert outcome(ended) == "classified"
+    assert ended.output["label"] == "normal"
     assert not list(bucket.list("order-claims"))
 
 
@@ -130,7 +175,7 @@ def test_a_12_megapixel_photograph_goes_through(
 ) -> None:
     # others put it into the state as it was, far over 262,144 bytes
     photograph = png_bytes(RED, size=(4000, 3000), kind="JPEG")
-    assert outcome(work(engine, arrive(bucket, photograph, ext="jpg"))) == "routed"
+    assert outcome(work(engine, bucket, arrive(bucket, photograph, ext="jpg"))) == "routed"
 
 
 def test_a_manifest_among_the_arrivals_is_no_arrival(bucket: Bucket, png_bytes: Callable[..., bytes]) -> None:
@@ -152,7 +197,7 @@ def test_an_endpoint_that_is_away_for_a_moment_is_asked_again(
         return {"statusCode": 200, "body": {**event["body"], **SURE}}
 
     with open_engine(settings, functions={"classify_image": busy_once}) as engine:
-        ended = work(engine, key)
+        ended = work(engine, bucket, key)
     assert outcome(ended) == "routed"
     assert len(calls) == 2
 
@@ -183,7 +228,7 @@ def test_everything_but_low_confidence_fails_loudly(
 ) -> None:
     key = arrive(bucket, png_bytes(RED))
     with open_engine(settings, functions={"classify_image": lambda event, _: fault(event)}) as engine:
-        ended = work(engine, key)
+        ended = work(engine, bucket, key)
     assert (ended.status, ended.error) == ("FAILED", error)
     assert not list(bucket.list("reviews"))
 
@@ -196,7 +241,7 @@ def test_a_raised_string_is_a_type_error_and_not_mistaken_for_low_confidence(
 
     key = arrive(bucket, png_bytes(RED))
     with open_engine(settings, functions={"filter_inferences": raise_text}) as engine:
-        ended = work(engine, key)
+        ended = work(engine, bucket, key)
     assert (ended.status, ended.error) == ("FAILED", "TypeError")
     assert filter_inferences({"body": SURE})["statusCode"] == 200
 
@@ -217,9 +262,11 @@ def test_nothing_in_classify_waits_so_that_it_can_be_express() -> None:
     ]
 
 
-def test_an_execution_is_named_by_its_arrival() -> None:
-    assert execution_name("b", "arrivals/a.png") != execution_name("c", "arrivals/a.png")
-    assert len(execution_name("b", f"arrivals/{'x' * 200}.png")) <= 60
+def test_an_execution_is_named_by_its_arrival_and_its_place(tmp_path: Path) -> None:
+    here, there = (open_bucket(str(tmp_path / name), "scones") for name in ("here", "there"))
+    key = f"arrivals/{'x' * 200}.png"
+    assert execution_name(here, key) == execution_name(here, key) != execution_name(there, key)
+    assert len(execution_name(here, key)) <= 60
 
 
 def test_no_endpoint_is_told_before_any_work_is_sent(settings: Settings) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -45,7 +45,7 @@ def _root(
 
     The whole journey at once:  `scones demo`
 
-    Step by step:  `scones stage` → `train` → `evaluate` → `serve` → `generate` → `run` → `monitor report`
+    Step by step:  `scones stage` → `train` → `evaluate` → `serve` → `orders` → `generate` → `run` → `monitor report`
 
     Settings come from flags, from `SCONES_*` variables or from `scones.toml`, in this order.
     """
@@ -67,12 +67,11 @@ def main() -> None:
     """Run the command line; an error is one clear line and its own exit code."""
     try:
         app()
-    except SconesError as error:
+    except Exception as error:  # noqa: BLE001 - the last place where a person can be told in one line
         if _debug:
-            raise
+            traceback.print_exc()
         message = " ".join(str(error).split())
-        print(f"scones: {message}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # the reader of our output has gone, as in `scones executions | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        if not isinstance(error, SconesError):
+            message = f"unexpected {type(error).__name__}: {message}; `scones --debug …` shows where: please report it"
+        typer.echo(f"scones: {message}", err=True)
+        sys.exit(error.exit_code if isinstance(error, SconesError) else SconesError.exit_code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ __all__ = [
     "failure_message",
     "print_json",
     "progress_bar",
+    "results",
 ]
 
 StoreOption = Annotated[
@@ -48,6 +48,14 @@ def console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def results() -> Console:
+    """Where a table goes that is the result: stdout, as wide as it needs to be when no person is looking."""
+    from rich.console import Console
+
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=200)
+
+
 def failure_message(cause: str | None) -> str:
     """The message in a function's cause, which is JSON text as Lambda writes it."""
     try:
@@ -58,8 +66,7 @@ def failure_message(cause: str | None) -> str:
 
 def print_json(value: Any) -> None:
     """Print a result for a program."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=1, default=str)
-    sys.stdout.write("\n")
+    typer.echo(json.dumps(value, indent=1, default=str))
 
 
 @contextmanager

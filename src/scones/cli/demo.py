@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scones.cli._common import JsonOption, console, print_json
+from scones.cli._common import JsonOption, console, failure_message, print_json
 
 if TYPE_CHECKING:
     from scones.demo import DemoResult
@@ -35,6 +36,7 @@ def demo(
     from rich.text import Text
 
     from scones.demo import Reporter, run_demo
+    from scones.errors import WorkflowError
     from scones.settings import Settings
 
     err = console()
@@ -73,6 +75,10 @@ def demo(
             if self.live is not None:
                 self.live.update(Text(text, style="dim"))
 
+    def end(number: int, frame: object) -> None:  # noqa: ARG001 - the shape of a signal handler
+        raise SystemExit(128 + number)  # so that the endpoint, a child process, is ended too
+
+    signal.signal(signal.SIGTERM, end)
     reporter = Shown()
     with Live("", console=err, transient=True, refresh_per_second=8) as live:
         reporter.live = live if err.is_terminal else None
@@ -81,6 +87,11 @@ def demo(
         print_json(result.to_json())
     else:
         _summary(result)
+    if failure := result.details["failure"]:
+        raise WorkflowError(
+            f"{result.executions['failed']} executions failed; the first, {failure.name}, with {failure.error}: "
+            f"{failure_message(failure.cause)}; see `scones executions --journal {result.details['journal']}`"
+        )
 
 
 def _summary(result: DemoResult) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scones.cli._common import JournalOption, JsonOption, console, failure_message, print_json
+from scones.cli._common import JournalOption, JsonOption, failure_message, print_json, results
 
 if TYPE_CHECKING:
-    from scones.workflow.engine import JournalReader
+    from scones.workflow.engine import Event, Execution, ExecutionDetail, JournalReader
 
 
 def executions(
@@ -24,12 +26,13 @@ def executions(
     journal: JournalOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List executions, newest first; with a NAME, show one state by state.
+    """List executions, newest first; with a NAME, show one state by state, and the review that it started.
 
     Reads the journal, also while `scones run` is at work.
     """
     from scones.errors import SettingsError
     from scones.settings import Settings
+    from scones.workflow.definitions import MACHINES
     from scones.workflow.engine import Journal
 
     known = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
@@ -37,47 +40,77 @@ def executions(
         raise SettingsError(f"unknown status {status!r}: use one of {', '.join(known)}")
     with Journal.open_readonly(Settings.load(journal=journal).journal) as reader:
         if name is not None:
-            _show_one(reader, name, machine, as_json)
+            found = _same_name(reader, name, [machine] if machine else MACHINES)
+            if as_json:
+                print_json([{**_plain(one), "history": list(map(_plain, events))} for one, events in found])
+            for one, events in [] if as_json else found:
+                _show(one, events)
             return
-        found = reader.executions(machine, status.upper() if status else None, limit)  # type: ignore[arg-type]
-        if as_json:
-            print_json([_plain(execution) for execution in found])
-            return
-        from rich.table import Table
-
-        table = Table("started (UTC)", "machine", "name", "status", "seconds", "error")
-        for execution in found:
-            seconds = f"{(execution.stopped - execution.started).total_seconds():.3f}" if execution.stopped else "…"
-            colour = {"SUCCEEDED": "green", "RUNNING": "yellow"}.get(execution.status, "red")
-            table.add_row(
-                f"{execution.started:%Y-%m-%d %H:%M:%S}",
-                execution.machine,
-                execution.name,
-                f"[{colour}]{execution.status}[/]",
-                seconds,
-                execution.error or "",
-            )
-        console().print(table)
-
-
-def _show_one(reader: JournalReader, name: str, machine: str | None, as_json: bool) -> None:
-    found = reader.describe(name, machine)
-    events = reader.history(name, machine or found.machine)
+        listed = reader.executions(machine, status.upper() if status else None, limit)  # type: ignore[arg-type]
     if as_json:
-        print_json({**_plain(found), "history": [_plain(event) for event in events]})
-        return
-    from rich.markup import escape
-    from rich.table import Table
+        print_json(list(map(_plain, listed)))
+    else:
+        _list(listed)
 
-    err = console()
-    err.print(f"[bold]{found.name}[/] of {found.machine}: {found.status}", soft_wrap=True)
-    table = Table("after (s)", "state", "event", "what")
+
+def _same_name(reader: JournalReader, name: str, machines: Sequence[str]) -> list[tuple[ExecutionDetail, list[Event]]]:
+    """An arrival's execution, and the review of the same name that it may have started."""
+    from scones.errors import ExecutionMissing
+
+    found = []
+    for machine in machines:
+        with suppress(ExecutionMissing):
+            found.append((reader.describe(name, machine), reader.history(name, machine)))
+    if not found:
+        reader.describe(name)  # of another machine, or of none: the error says so
+    return found
+
+
+def _list(found: Sequence[Execution]) -> None:
+    from rich.table import Column, Table
+
+    same_day = len({execution.started.date() for execution in found}) == 1
+    table = Table(
+        f"started ({found[0].started:%Y-%m-%d}, UTC)" if same_day else "started (UTC)",
+        "machine",
+        Column("name", overflow="fold"),
+        "status",
+        Column("seconds", justify="right"),
+        Column("error", overflow="fold"),
+    )
+    for execution in found:
+        seconds = f"{(execution.stopped - execution.started).total_seconds():.3f}" if execution.stopped else "…"
+        colour = {"SUCCEEDED": "green", "RUNNING": "yellow"}.get(execution.status, "red")
+        table.add_row(
+            f"{execution.started:%H:%M:%S}" if same_day else f"{execution.started:%Y-%m-%d %H:%M:%S}",
+            execution.machine,
+            execution.name,
+            f"[{colour}]{execution.status}[/]",
+            seconds,
+            execution.error or "",
+        )
+    results().print(table)
+
+
+def _show(found: ExecutionDetail, events: Sequence[Event]) -> None:
+    from rich.markup import escape
+    from rich.table import Column, Table
+
+    table = Table(
+        Column("after (s)", justify="right"),
+        "state",
+        "event",
+        Column("what", overflow="fold"),
+        title=f"{found.name} of {found.machine}: {found.status}",
+        title_justify="left",
+    )
     for event in events:
         after = (event.time - found.started).total_seconds()
         table.add_row(f"{after:.3f}", event.state or "", event.type, escape(_brief(event.details)))
-    err.print(table)
+    out = results()
+    out.print(table)
     if found.error:
-        err.print(f"[red]{found.error}[/]: {escape(failure_message(found.cause))}", soft_wrap=True)
+        out.print(f"[red]{found.error}[/]: {escape(failure_message(found.cause))}", soft_wrap=True)
 
 
 def _plain(record: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def generate(
     import time
     from datetime import UTC, datetime
 
+    from scones.page.numbers import plural
     from scones.settings import Settings
     from scones.staging import load_dataset
     from scones.store import open_bucket
@@ -60,4 +61,6 @@ def generate(
     if as_json:
         print_json({"arrivals": keys, "seconds": round(seconds, 3), "per_second": round(count / max(seconds, 1e-9), 1)})
         return
-    console().print(f"sent {count} arrivals in {seconds:.1f} s to {place.url('arrivals/' + name)}; now `scones run`")
+    console().print(
+        f"sent {plural(count, 'arrival')} in {seconds:.1f} s to {place.url('arrivals/' + name)}; now `scones run`"
+    )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scones.cli._common import BucketOption, JsonOption, StoreOption, console, print_json
+from scones.cli._common import BucketOption, JsonOption, StoreOption, print_json, results
 
 
 def orders(
@@ -41,4 +41,4 @@ def orders(
     table = Table("order", "distance (km)", title=f"{len(found)} open orders of depot {settings.depot}")
     for order in found:
         table.add_row(order.order_id, f"{order.distance_km:.1f}")
-    console().print(table)
+    results().print(table)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from scones.cli._common import BucketOption, JsonOption, StoreOption, console, print_json
+from scones.cli._common import BucketOption, JsonOption, StoreOption, print_json, results
 
 
 def reviews(store: StoreOption = None, bucket: BucketOption = None, as_json: JsonOption = False) -> None:
     """List the pictures that the model was not sure of and that wait for a person."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from scones.settings import Settings
     from scones.store import open_bucket
@@ -18,15 +18,12 @@ def reviews(store: StoreOption = None, bucket: BucketOption = None, as_json: Jso
     if as_json:
         print_json(found)
         return
-    table = Table("arrival", "depot", "driver", "the model's guess", "confidence", "threshold", "picture")
+    table = Table("the model's guess", "confidence", "threshold", Column("picture", overflow="fold"))
     for record in sorted(found, key=lambda record: record["confidence"]):
         table.add_row(
-            record["arrival_id"],
-            record["depot"],
-            record["driver_id"],
             record["label"],
             f"{record['confidence']:.4f}",
             f"{record['threshold']:.4f}",
             record["s3_key"],
         )
-    console().print(table)
+    results().print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,7 +20,7 @@ from scones.cli._common import (
 )
 
 if TYPE_CHECKING:
-    from scones.workflow.engine import Event
+    from scones.workflow.engine import Event, ExecutionDetail
 
 _ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
 
@@ -63,7 +64,8 @@ def run(
     place = open_bucket(settings.store, settings.bucket)
     check_endpoint(settings)
     names: dict[str, str] = {}  # of executions, by the arrival's key
-    err = console()
+    fresh: set[str] = set()
+    others: list[str] = []
     with progress_bar(as_json) as bar:
         line = bar.add_task("executions", total=0)
 
@@ -77,27 +79,45 @@ def run(
                     keys, others = find_arrivals(place)
                     for key in keys:
                         if key not in names:
-                            names[key] = start_arrival(engine, settings.bucket, key, retry_failed=retry_failed)
-                            bar.update(line, total=len(names))
-                    engine.join()
+                            names[key], waits = start_arrival(engine, place, key, retry_failed=retry_failed)
+                            if waits:
+                                fresh.add(names[key])
+                                bar.update(line, total=len(fresh))
                     if not watch:
                         break
                     time.sleep(1.0)
+                engine.join()
             except KeyboardInterrupt:
-                err.print("stopped; what was interrupted goes on with the next `scones run`")
-            ended = [engine.describe(name, "classify") for name in names.values()]
-    counts = outcomes(ended)
+                console().print("stopped; what was interrupted goes on with the next `scones run`")
+            ended = [engine.describe(name, "classify") for name in sorted(fresh)]
+            before = [engine.status(name, "classify") for name in names.values() if name not in fresh]
     if as_json:
-        print_json({"executions": len(ended), "outcomes": dict(counts), "skipped": others})
+        counts = dict(outcomes(ended))
+        print_json({"executions": len(ended), "outcomes": counts, "worked_before": len(before), "skipped": others})
     else:
-        if others:
-            err.print(f"skipped, no pictures: {', '.join(others[:5])}{' …' if len(others) > 5 else ''}")
-        err.print(f"{len(ended)} arrivals: " + (", ".join(f"{n} {word}" for word, n in counts.most_common()) or "none"))
-        if counts["review"]:
-            err.print("unsure pictures wait for a person: `scones reviews`")
-    if counts["failed"]:
-        first = next(execution for execution in ended if execution.status not in ("SUCCEEDED", "RUNNING"))
+        _tell(ended, before, others)
+    failed = [execution for execution in ended if execution.status not in ("SUCCEEDED", "RUNNING")]
+    if failed:
         raise WorkflowError(
-            f"{counts['failed']} of {len(ended)} executions failed; the first, {first.name}, with {first.error}: "
-            f"{failure_message(first.cause)}; see `scones executions --status FAILED`, then `scones run --retry-failed`"
+            f"{len(failed)} of {len(ended)} executions failed; the first, {failed[0].name}, with {failed[0].error}: "
+            f"{failure_message(failed[0].cause)}; see `scones executions --status FAILED`; when the cause is gone, "
+            "`scones run --retry-failed`"
         )
+
+
+def _tell(ended: Sequence[ExecutionDetail], before: Sequence[str], others: Sequence[str]) -> None:
+    from scones.workflow.arrivals import outcomes
+
+    err = console()
+    counts = outcomes(ended)
+    said = ", ".join(f"{number} {word}" for word, number in counts.most_common())
+    err.print(f"arrivals worked: {len(ended)}" + (f" ({said})" if said else ""))
+    if before:
+        failed = sum(status not in ("SUCCEEDED", "RUNNING") for status in before)
+        err.print(f"worked before: {len(before)}" + (f", {failed} of them failed (--retry-failed)" if failed else ""))
+    if others:
+        err.print(f"skipped, no pictures: {', '.join(others[:5])}{' …' if len(others) > 5 else ''}")
+    if counts["wait"]:
+        err.print("some drivers wait, no open order was within their range; add orders: `scones orders --sample 50`")
+    if counts["review"]:
+        err.print("unsure pictures wait for a person: `scones reviews`")

@@ -78,6 +78,11 @@ def stage(
         )
         return
     _show_checks(dataset)
+    if dataset.source != opened.record:
+        console().print(
+            f"these pictures were staged before, on {dataset.record.created_at}: that dataset's record stays as it is",
+            soft_wrap=True,
+        )
     console().print(f"dataset [bold]{dataset.version}[/] of task {dataset.task}; next: scones train", soft_wrap=True)
     typer.echo(location)
 

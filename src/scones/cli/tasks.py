@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scones.cli._common import JsonOption, console, print_json
+from scones.cli._common import JsonOption, print_json, results
 
 
 def tasks(as_json: JsonOption = False) -> None:
@@ -18,4 +18,4 @@ def tasks(as_json: JsonOption = False) -> None:
     table = Table("task", "question", "labels", "target risk")
     for task in found:
         table.add_row(task.name, task.title, ", ".join(task.labels), f"{task.policy.target_risk:.0%}")
-    console().print(table)
+    results().print(table)

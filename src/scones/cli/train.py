@@ -60,6 +60,7 @@ def train(
         f"accuracy on {metrics['calibration_pictures']} calibration pictures: {metrics['calibration_accuracy']:.1%}; "
         f"temperature {info.temperature:.2f}"
     )
-    err.print(f"threshold {info.threshold.value:.4f} ({info.threshold.origin}): {info.threshold.note}")
+    colour = "green" if info.threshold.origin == "fitted" else "yellow"
+    err.print(f"[{colour}]threshold {info.threshold.value:.4f} ({info.threshold.origin})[/]: {info.threshold.note}")
     err.print("now in force; written to")
     typer.echo(place.url(key))

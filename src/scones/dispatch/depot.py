@@ -72,7 +72,7 @@ def load_depot(file: Path | None = None) -> Depot:
     """
     origin = str(file) if file else "the built-in depot.toml"
     try:
-        text = file.read_text() if file else (resources.files("scones.dispatch") / "depot.toml").read_text()
+        text = (file or resources.files("scones.dispatch") / "depot.toml").read_text(encoding="utf-8")
         return Depot.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DispatchError(f"depot file {origin} cannot be read ({error}): correct it") from error

@@ -8,7 +8,8 @@ import json
 import uuid
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from scones.contracts import Answer, Body, parse, unwrap
 from scones.errors import EndpointBusy, EndpointRejected, MessageError
@@ -53,6 +54,11 @@ def classify_image(event: Any, runtime: Runtime) -> dict[str, Any]:
             inference_id=inference_id,
             labels=task.labels,
         )
+    if answer.task not in ("", body.task):
+        raise EndpointRejected(
+            f"endpoint {runtime.settings.endpoint} serves task {answer.task}, and {body.s3_key} is of task "
+            f"{body.task}: name an endpoint of that task"
+        )
     if len(answer.labels) != len(probabilities):
         raise EndpointRejected(
             f"endpoint {runtime.settings.endpoint} answers {len(probabilities)} probabilities for "
@@ -84,8 +90,10 @@ def _invoke(runtime: Runtime, picture: bytes, content_type: str, inference_id: s
         text = response["Body"].read()
     except ClientError as error:
         raise _translate(error, name) from error
-    except BotoCoreError as error:
+    except (HTTPClientError, BotoConnectionError) as error:
         raise EndpointBusy(f"endpoint {name} does not answer ({error}): is it running? `scones serve`") from error
+    except BotoCoreError as error:
+        raise EndpointRejected(f"endpoint {name} cannot be asked ({error}): correct the settings") from error
     try:
         probabilities = [float(value) for value in json.loads(text)]
     except (ValueError, TypeError) as error:

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["endpoint_client"]
 
-# where botocore finds these values: (name in a file, environment variable, default, conversion)
-_NO_FILES: dict[str, Any] = {
-    "profile": (None, None, None, None),
-    "config_file": (None, None, os.devnull, None),
-    "credentials_file": (None, None, os.devnull, None),
-}
+
+def _session_that_reads_nothing() -> botocore.session.Session:
+    """A botocore session that heeds neither environment nor files."""
+    # each value is (name in a file, environment variable, default, conversion)
+    known = botocore.session.Session.SESSION_VARIABLES
+    blind: dict[str, Any] = {name: (None, None, *rest) for name, (_, _, *rest) in known.items()}
+    for name in ("config_file", "credentials_file"):
+        blind[name] = (None, None, os.devnull, None)
+    return botocore.session.Session(session_vars=blind)
 
 
 def endpoint_client(settings: Settings) -> SageMakerRuntimeClient:
@@ -40,7 +43,7 @@ def endpoint_client(settings: Settings) -> SageMakerRuntimeClient:
     )
     session, region = botocore.session.Session(), None
     if settings.endpoint_url is not None and _on_this_machine(settings.endpoint_url):
-        session, region = botocore.session.Session(session_vars=_NO_FILES), "local"
+        session, region = _session_that_reads_nothing(), "local"
         config = config.merge(Config(signature_version=botocore.UNSIGNED, proxies={}))
     client = session.create_client(
         "sagemaker-runtime", endpoint_url=settings.endpoint_url, region_name=region, config=config
@@ -51,6 +54,7 @@ def endpoint_client(settings: Settings) -> SageMakerRuntimeClient:
 def _on_this_machine(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost"
+    return address.is_loopback or address.is_unspecified

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from scones.settings import Settings
 from scones.store import Bucket, open_bucket
+from scones.task import load_task
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
@@ -32,8 +33,13 @@ class Runtime:
     def bucket(self, name: str) -> Bucket:
         """Open a bucket once."""
         if name not in self._buckets:
-            self._buckets[name] = open_bucket(self.settings.store, name)
+            self._buckets[name] = open_bucket(self.settings.store, name, make=name == self.settings.bucket)
         return self._buckets[name]
+
+    @cached_property
+    def task(self) -> str:
+        """The name of the task of arrivals whose key names none."""
+        return load_task(self.settings.task).name
 
     @cached_property
     def home(self) -> Bucket:

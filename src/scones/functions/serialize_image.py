@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from scones.contracts import Arrival, Body, ExecutionInput, parse, picture_type, unwrap
-from scones.errors import ObjectExists, PictureError
+from scones.contracts import Arrival, Body, ExecutionInput, ExecutionRef, parse, picture_type, unwrap
+from scones.errors import MessageError, ObjectExists, PictureError
 from scones.functions.runtime import Runtime, default_runtime
 from scones.picture import decode, shrink_to_bytes
 from scones.store import Layout
@@ -22,8 +22,8 @@ def serialize_image(event: Any, runtime: Runtime) -> dict[str, Any]:
     """Read a picture, check it, and put it into the message as text.
 
     The arrival is claimed first, by an atomic create that names the execution. A second execution of the
-    same arrival gets ``"duplicate": true``, which the workflow ends as a success that says so. A claim is
-    taken over when its execution is named in ``supersedes``, or has left no result within the lease.
+    same arrival gets ``"duplicate": true``, which the workflow ends as a success that says so. A claim that
+    left no result is taken over when its execution is named in ``supersedes``, or after the lease.
 
     Args:
         event: ``{"image_data": "", "s3_bucket": B, "s3_key": K}``, optionally with task, depot,
@@ -34,12 +34,12 @@ def serialize_image(event: Any, runtime: Runtime) -> dict[str, Any]:
         ``{"statusCode": 200, "body": {"image_data": <base64>, "s3_bucket", "s3_key", "inferences": [], …}}``
 
     Raises:
-        MessageError: the event lacks a field.
+        MessageError: the event lacks a field, or another picture has the same arrival's name.
         ObjectMissing: there is no object under the key.
         PictureError: the key names no picture, or the object is none.
     """
     request = parse(ExecutionInput, unwrap(event), "the event of serialize_image")
-    arrival = request.arrival(task=runtime.settings.task, depot=runtime.settings.depot)
+    arrival = request.arrival(task=runtime.task, depot=runtime.settings.depot)
     content_type = picture_type(request.s3_key)
     if content_type is None:
         raise PictureError(f"{request.s3_key} is no picture by its name: send a .png, .jpg, .jpeg or .webp")
@@ -47,9 +47,9 @@ def serialize_image(event: Any, runtime: Runtime) -> dict[str, Any]:
         **arrival.model_dump(),
         s3_bucket=request.s3_bucket,
         s3_key=request.s3_key,
-        execution=request.execution,
+        execution=request.execution.name if request.execution else "",
     )
-    if request.execution and not _claim(arrival, request, runtime):
+    if request.execution and not _claim(arrival, request, request.execution, runtime):
         return {"statusCode": 200, "body": body.model_copy(update={"duplicate": True}).model_dump()}
     data = runtime.bucket(request.s3_bucket).get(request.s3_key)
     image = decode(data, name=request.s3_key, at_least=_MAX_SIDE)
@@ -61,27 +61,38 @@ def serialize_image(event: Any, runtime: Runtime) -> dict[str, Any]:
     return {"statusCode": 200, "body": body.model_copy(update=update).model_dump()}
 
 
-def _claim(arrival: Arrival, request: ExecutionInput, runtime: Runtime) -> bool:
+def _claim(arrival: Arrival, request: ExecutionInput, execution: ExecutionRef, runtime: Runtime) -> bool:
     """Claim an arrival for an execution; False when another one has it."""
     series, now = Layout.claim_series(arrival.path), runtime.clock()
+    picture = {"s3_bucket": request.s3_bucket, "s3_key": request.s3_key}
+    claim = {**execution.model_dump(), **picture, "at": now}
     number = runtime.home.latest_number(series)
     if number:
         held = runtime.home.get_json(Layout.record(series, number))
-        if held["execution"] == request.execution:  # this step again, after a retry or a restart
+        if {name: held[name] for name in picture} != picture:
+            raise MessageError(
+                f"{request.s3_key} in bucket {request.s3_bucket} has the name of another arrival, {held['s3_key']} in "
+                f"bucket {held['s3_bucket']}: give it another arrival id"
+            )
+        if _is_by(held, execution):  # this step again, after a retry or a restart
             return True
         results = (Layout.route(arrival.path), Layout.review(arrival.path))
         if any(map(runtime.home.exists, results)):
             return False
         # a clock that went backwards makes an age negative: the claim then holds, which is the safe side
         expired = now - held["at"] > runtime.settings.claim_lease
-        if not expired and held["execution"] != request.supersedes:
+        if not expired and held["name"] not in request.supersedes:
             return False
-    claim = {"execution": request.execution, "at": now, "key": request.s3_key}
     try:
         runtime.home.create_json(Layout.record(series, number + 1), claim)
     except ObjectExists:  # of two at the same moment, one
-        return bool(runtime.home.get_json(Layout.record(series, number + 1))["execution"] == request.execution)
+        return _is_by(runtime.home.get_json(Layout.record(series, number + 1)), execution)
     return True
+
+
+def _is_by(claim: dict[str, Any], execution: ExecutionRef) -> bool:
+    # the time too: two journals on one store give an arrival's execution the same name
+    return (claim["name"], claim["start_time"]) == (execution.name, execution.start_time)
 
 
 def handler(event: Any, context: Any = None) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature

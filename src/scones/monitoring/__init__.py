@@ -5,8 +5,9 @@ The names are loaded on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from scones._lazy import lazily
 
 _HOMES = {
     "Summary": "scones.monitoring.summary",
@@ -32,11 +33,7 @@ if TYPE_CHECKING:
     from scones.monitoring.timeline import TimeBin
 
 
-def __getattr__(name: str) -> Any:
-    try:
-        return getattr(import_module(_HOMES[name]), name)
-    except KeyError:
-        raise AttributeError(f"module 'scones.monitoring' has no attribute {name!r}") from None
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

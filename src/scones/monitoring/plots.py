@@ -93,13 +93,15 @@ def confidence_over_time(summary: Summary) -> charts.Plot:
         height=340,
         y_range=charts.span(max(0.0, math.floor(20 * lowest - 0.5) / 20), 1.02),
     )
-    nan = math.nan
     source = ColumnDataSource(
         {
             "time": [_ms(entry.start) + half for entry in bins],
             "start": [_ms(entry.start) for entry in bins],
             "records": [entry.records for entry in bins],
-            **{name: [getattr(entry, name) or nan for entry in bins] for name in ("low", "median", "high", "mean")},
+            **{
+                name: [math.nan if (value := getattr(entry, name)) is None else value for entry in bins]
+                for name in ("low", "median", "high")
+            },
         }
     )
     plot.varea("time", "low", "high", source=source, fill_color=charts.BLUE, fill_alpha=0.16)

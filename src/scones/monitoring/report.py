@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from scones.intervals import share_interval
 from scones.monitoring import plots
 from scones.page import Bars, Block, Chart, Column, Gallery, Key, Note, Picture, Section, Table, Tile, render_page
-from scones.page.numbers import NONE, count, interval, percent, plural, wilson
+from scones.page.numbers import NONE, count, interval, percent, plural
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -91,7 +92,7 @@ def _tiles(summary: Summary, seconds: float) -> list[Tile]:
     if share is None:
         judged = Tile("Below the threshold", NONE, "no record tells the threshold")
     else:
-        detail = f"95 % interval {interval(*wilson(summary.below, summary.judged))}"
+        detail = f"95 % interval {interval(*share_interval(summary.below, summary.judged))}"
         judged = Tile("Below the threshold", percent(share), f"{count(summary.below)} pictures; {detail}")
     now = "now in force" if len(summary.thresholds) > 1 else "in force throughout"
     lines = summary.problems.lines

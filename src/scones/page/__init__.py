@@ -7,8 +7,9 @@ first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from scones._lazy import lazily
 
 _HOMES = {
     "Bar": "scones.page.parts",
@@ -47,11 +48,7 @@ if TYPE_CHECKING:
     from scones.page.render import render_page
 
 
-def __getattr__(name: str) -> Any:
-    try:
-        return getattr(import_module(_HOMES[name]), name)
-    except KeyError:
-        raise AttributeError(f"module 'scones.page' has no attribute {name!r}") from None
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -1,16 +1,15 @@
-"""Numbers as people read them, and the interval that belongs to a share."""
+"""Numbers as people read them."""
 
 from __future__ import annotations
 
 import math
 
-__all__ = ["NONE", "count", "interval", "percent", "plural", "wilson"]
+__all__ = ["NONE", "count", "interval", "percent", "plural"]
 
 NONE = "\N{EN DASH}"
 """What stands where there is no figure."""
 _JOINER = "\N{WORD JOINER}"
 _THIN = "\N{NARROW NO-BREAK SPACE}"
-_Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 
 def percent(share: float | None, digits: int | None = 1) -> str:
@@ -60,29 +59,3 @@ def plural(number: int, one: str, many: str = "") -> str:
         ('1 picture', '2,000 pictures', '2 entries')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def wilson(part: int, whole: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927, "Probable inference", JASA 22:209-212).
-
-    Args:
-        part: how many of them.
-        whole: of how many; at least 1.
-
-    Returns:
-        Its ends, 0 to 1.
-
-    Raises:
-        ValueError: ``part`` is no part of ``whole``.
-
-    Example:
-        >>> [round(end, 3) for end in wilson(9, 10)]
-        [0.596, 0.982]
-    """
-    if not 0 <= part <= whole or whole < 1:
-        raise ValueError(f"{part} of {whole} is no share")
-    share, square = part / whole, _Z95**2
-    middle = (share + square / (2 * whole)) / (1 + square / whole)
-    half = _Z95 * math.sqrt(share * (1 - share) / whole + square / (4 * whole**2)) / (1 + square / whole)
-    # At the very ends the formula is exact up to rounding; a share must lie in its own interval.
-    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))

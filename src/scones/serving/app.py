@@ -164,7 +164,8 @@ class _Endpoint:
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:  # noqa: ARG002 - Starlette's signature
         yield
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        # all is answered or given up: there is nothing to wait for
+        self.pool.shutdown(wait=False, cancel_futures=True)
 
     async def ping(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
         return Response()
@@ -214,6 +215,7 @@ class _Endpoint:
             threshold=self.threshold,
             inference_id=given_id or event_id,
             labels=info.labels,
+            task=info.task,
         )
         if self.capture is not None:
             self.capture.add(self._record(event_id, answer, probabilities, kind, picture))

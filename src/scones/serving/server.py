@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -46,8 +48,10 @@ def bind(host: str, port: int) -> socket.socket:
                 f"port {port} on {host} is in use by another process: stop that one, "
                 "or choose another port with --port (--port 0 takes a free one)"
             ) from error
+        # Python's own text repeats the address; the numbers of names that are not known lie below 0
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise EndpointError(
-            f"cannot listen on {host} port {port} ({error.strerror}): choose others with --host and --port"
+            f"cannot listen on {host} port {port} ({reason}): choose others with --host and --port"
         ) from error
 
 
@@ -61,7 +65,7 @@ def listening_url(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: ASGIApp, on_ready: Callable[[], None], drain_seconds: int) -> None:
+    def __init__(self, app: ASGIApp, on_ready: Callable[[], None], stop_seconds: int) -> None:
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -74,14 +78,25 @@ class _Server(uvicorn.Server):
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=75,  # longer than clients keep idle connections, or they would meet a closed one
-            timeout_graceful_shutdown=drain_seconds,
+            timeout_graceful_shutdown=stop_seconds * 4 // 5,  # the rest is for the capture
         )
         super().__init__(config)
         self._on_ready = on_ready
+        self._stop_seconds = stop_seconds
+        self._stop_by: float | None = None
+
+    @property
+    def seconds_left(self) -> float:
+        """How much of the time to stop is left."""
+        return self._stop_seconds if self._stop_by is None else max(0.0, self._stop_by - time.monotonic())
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stop_by = time.monotonic() + self._stop_seconds
+        await super().shutdown(sockets)
 
 
 def run_server(
@@ -90,7 +105,7 @@ def run_server(
     *,
     capture: CaptureWriter | None = None,
     on_ready: Callable[[], None] = lambda: None,
-    drain_seconds: int = 25,
+    stop_seconds: int = 28,
 ) -> None:
     """Serve until SIGTERM or Ctrl+C, then answer what is inside, write the capture that waits, and return.
 
@@ -101,9 +116,10 @@ def run_server(
         listener: from :func:`bind`; closed at the end.
         capture: closed when all is answered.
         on_ready: called once requests are answered.
-        drain_seconds: the longest to wait for requests inside; SageMaker kills a container after 30.
+        stop_seconds: the longest that answering what is inside (at most four fifths of it) and writing the
+            capture (the rest) may take together; SageMaker kills a container after 30.
     """
-    server = _Server(app, on_ready, drain_seconds)
+    server = _Server(app, on_ready, stop_seconds)
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape of a signal handler
         server.should_exit = True
@@ -115,7 +131,7 @@ def run_server(
         server.run(sockets=[listener])
     finally:
         if capture is not None:
-            capture.close()
+            capture.close(server.seconds_left)
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -126,16 +142,29 @@ def background_server(app: ASGIApp) -> Iterator[str]:
 
     Yields:
         The endpoint's address, as ``http://127.0.0.1:43121``.
+
+    Raises:
+        EndpointError: the server ended before it could answer.
     """
-    listener = bind("127.0.0.1", 0)
-    url = listening_url(listener)
-    ready = threading.Event()
-    server = _Server(app, ready.set, drain_seconds=25)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="endpoint")
-    thread.start()
-    try:
-        ready.wait()
-        yield url
-    finally:
-        server.should_exit = True
-        thread.join()
+    begun = threading.Event()
+
+    def serve() -> None:
+        try:
+            with suppress(SystemExit):  # uvicorn's way to end when the application does not start
+                server.run(sockets=[listener])
+        finally:
+            begun.set()
+
+    with bind("127.0.0.1", 0) as listener:
+        url = listening_url(listener)
+        server = _Server(app, begun.set, stop_seconds=28)
+        thread = threading.Thread(target=serve, name="endpoint")
+        thread.start()
+        try:
+            begun.wait()
+            if not server.started:
+                raise EndpointError("the endpoint ended before it could answer: its log says why")
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -5,25 +5,26 @@ The public names are loaded on first use, so that importing one of the modules h
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from scones._lazy import lazily
 
 _HOMES = {
-    "Checks": "checks",
-    "Dataset": "dataset",
-    "DatasetRecord": "dataset",
-    "Source": "source",
-    "SourceKind": "pipeline",
-    "SourcePicture": "source",
-    "choose_source": "pipeline",
-    "cifar100_pictures": "cifar100",
-    "download_cifar100": "pipeline",
-    "folder_pictures": "folder",
-    "in_calibration": "splits",
-    "load_dataset": "dataset",
-    "open_source": "pipeline",
-    "synthetic_pictures": "synthetic",
-    "write_dataset": "writing",
+    "Checks": "scones.staging.checks",
+    "Dataset": "scones.staging.dataset",
+    "DatasetRecord": "scones.staging.dataset",
+    "Source": "scones.staging.source",
+    "SourceKind": "scones.staging.pipeline",
+    "SourcePicture": "scones.staging.source",
+    "choose_source": "scones.staging.pipeline",
+    "cifar100_pictures": "scones.staging.cifar100",
+    "download_cifar100": "scones.staging.pipeline",
+    "folder_pictures": "scones.staging.folder",
+    "in_calibration": "scones.staging.splits",
+    "load_dataset": "scones.staging.dataset",
+    "open_source": "scones.staging.pipeline",
+    "synthetic_pictures": "scones.staging.synthetic",
+    "write_dataset": "scones.staging.writing",
 }
 
 __all__ = [
@@ -56,12 +57,7 @@ if TYPE_CHECKING:
     from scones.staging.writing import write_dataset
 
 
-def __getattr__(name: str) -> Any:
-    try:
-        home = _HOMES[name]
-    except KeyError:
-        raise AttributeError(f"module 'scones.staging' has no attribute {name!r}") from None
-    return getattr(import_module(f"scones.staging.{home}"), name)
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -17,6 +17,7 @@ __all__ = ["Checks", "Dropped", "Duplicates", "PictureName", "Unreadable", "chec
 
 MAX_PAIRS = 10_000
 """Most near duplicates that are listed; all of them are counted and acted on."""
+_NEEDED_BY: dict[Split, str] = {"calibration": "train", "test": "evaluate"}
 
 
 class _Part(BaseModel):
@@ -93,6 +94,19 @@ class Checks(_Part):
         """The pictures that were dropped because they would have leaked into a later split."""
         return tuple(entry for entry in self.dropped if entry.reason == "leak")
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a later verb will miss in this dataset, and what to do: a sentence each."""
+        found = []
+        for split, verb in _NEEDED_BY.items():
+            labels = self.counts[split]
+            if missing := [label for label, number in labels.items() if not number]:
+                found.append(
+                    f"the {split} split has {sum(labels.values())} pictures, none of {' and '.join(missing)}, "
+                    f"but scones {verb} needs some of each label: add more pictures"
+                )
+        return tuple(found)
+
     def summary(self) -> list[tuple[str, str]]:
         """The report in a few lines for people: name and value of each."""
         splits = [f"{split}: {sum(labels.values())} ({_counts(labels)})" for split, labels in self.counts.items()]
@@ -107,6 +121,7 @@ class Checks(_Part):
             ("near duplicates", f"{self.near_duplicate_pairs} pairs"),
             ("two labels", f"{len(self.conflicts)} groups; {reasons['conflict']} pictures left out of training"),
             ("leaks", f"{reasons['leak']} pictures left the training side"),
+            *(("warning", warning) for warning in self.warnings),
         ]
 
 

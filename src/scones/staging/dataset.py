@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -27,17 +28,21 @@ if TYPE_CHECKING:
 __all__ = ["Dataset", "DatasetRecord", "load_dataset"]
 
 _THREADS = 8
+_MOST_LISTED = 5
 _M = TypeVar("_M", bound=BaseModel)
 
 
 class DatasetRecord(BaseModel):
     """What ``dataset.json`` says of a dataset.
 
+    It is written once, with the pictures. Who stages the same pictures again, from another place, adds
+    a record to the series of stagings; this one goes on to tell where the stored files came from.
+
     Attributes:
         task, labels, version: as in :class:`Dataset`.
-        source: where the pictures came from: the kind of source, its place and its checksum.
+        source: where the stored pictures came from: the kind of source, its place and its checksum.
         counts: pictures by split and label.
-        created_at: UTC, ISO 8601.
+        created_at: when they were stored, UTC, ISO 8601.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,7 +88,7 @@ class Dataset:
 
     @property
     def source(self) -> dict[str, Any]:
-        """Where the pictures came from, as the record says."""
+        """Where the stored pictures came from, as the record says."""
         return self.record.source
 
     @property
@@ -146,14 +151,19 @@ def load_dataset(bucket: Bucket, task_name: str, version: str | None = None) -> 
         ObjectMissing: nothing is staged, or not that version.
         StoreError: what is there is damaged.
     """
+    staged = _staged_versions(bucket, task_name)
     if version is None:
-        newest = bucket.latest(Layout.dataset_series(task_name))
-        if newest is None:
-            raise ObjectMissing(
-                f"no dataset of task {task_name} in bucket {bucket.name} ({bucket.url()}): "
-                f"run `scones stage --task {task_name}`"
-            )
-        version = str(newest["version"])
+        version = next(staged, None)
+    elif not _is_complete(bucket, task_name, version):
+        complete = (one for one in staged if _is_complete(bucket, task_name, one))
+        if listed := ", ".join(islice(complete, _MOST_LISTED)):
+            raise ObjectMissing(f"no dataset version {version} of task {task_name}; staged are {listed}")
+        version = None
+    if version is None:
+        raise ObjectMissing(
+            f"no dataset of task {task_name} in bucket {bucket.name} ({bucket.url()}): "
+            f"run `scones stage --task {task_name}`"
+        )
     prefix = Layout.dataset(task_name, version)
     with _advice(task_name):
         text = bucket.get(f"{prefix}/manifest.jsonl")
@@ -164,6 +174,20 @@ def load_dataset(bucket: Bucket, task_name: str, version: str | None = None) -> 
         for number, row in enumerate(text.splitlines(), 1)
     )
     return Dataset(bucket, record, tuple(lines), checks)
+
+
+def _staged_versions(bucket: Bucket, task_name: str) -> Iterator[str]:
+    """The versions in the series of stagings, each once, newest first; read only as far as it is gone through."""
+    series, seen = Layout.dataset_series(task_name), set()
+    for number in range(bucket.latest_number(series), 0, -1):
+        version = str(bucket.get_json(Layout.record(series, number))["version"])
+        if version not in seen:
+            seen.add(version)
+            yield version
+
+
+def _is_complete(bucket: Bucket, task_name: str, version: str) -> bool:
+    return bucket.exists(f"{Layout.dataset(task_name, version)}/manifest.jsonl")
 
 
 def _stored(model: type[_M], text: bytes, where: str) -> _M:

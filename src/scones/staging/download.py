@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -91,8 +92,7 @@ def _fetch(http: urllib3.PoolManager, url: str, part: Path, timeout: float, prog
         except urllib3.exceptions.HTTPError as error:
             if _size(part) <= best:  # nothing new came: going on would not help
                 raise DownloadFailed(
-                    f"{url} does not answer ({_reason(error)}): try again, give the file with --archive, "
-                    "or use --source synthetic"
+                    f"{url} does not answer ({_reason(error)}): try again, or give the file with --archive"
                 ) from error
             best = _size(part)
         else:
@@ -140,5 +140,6 @@ def _size(path: Path) -> int:
 
 
 def _reason(error: Exception) -> str:
+    """What went wrong, without the connection's own name, as in ``HTTPConnection(host='…', port=80): …``."""
     reason = getattr(error, "reason", None) or error
-    return str(reason).split(": ", 1)[-1].rstrip(")")
+    return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", str(reason.args[0] if reason.args else reason))

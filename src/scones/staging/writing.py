@@ -44,13 +44,15 @@ def write_dataset(
     """Check pictures, split them and write them as a version of a task's dataset.
 
     The manifest is written last: a version without one is not complete, and nobody reads it. Where
-    the version is there already, nothing is written again; it only becomes the newest.
+    the version is there already, nothing of it is written again, and its record goes on to tell of the
+    first staging; it only becomes the newest. The series of stagings has a record of its own for each
+    change of version or source: version, time and source.
 
     Args:
         bucket: where to write.
         task: names the labels and their order.
         pictures: gone through once; their bytes wait in a temporary file, not in memory.
-        source: where they came from, for the record.
+        source: where they came from, for the record; JSON.
         progress: called as the work goes on.
         clock: tells the time for the record, UTC.
 
@@ -58,7 +60,7 @@ def write_dataset(
         The dataset, with the checks report of this staging.
 
     Raises:
-        SourceEmpty: a label has no training picture.
+        SourceEmpty: a label has no training picture. Fewer gaps than that are told as the checks' warnings.
         StoreFull, StoreReadOnly, StoreError: as the store answers; nothing then looks complete.
     """
     with Spool() as spool:
@@ -82,8 +84,10 @@ def write_dataset(
             bucket.put_json(f"{prefix}/dataset.json", record.model_dump(mode="json"))
             bucket.put(f"{prefix}/manifest.jsonl", _manifest(bucket, prefix, kept, task.labels))
     series = Layout.dataset_series(task.name)
-    if (bucket.latest(series) or {}).get("version") != record.version:
-        bucket.append(series, {"version": record.version, "at": record.created_at, "source": source})
+    staging = {"version": record.version, "source": source}
+    newest = bucket.latest(series) or {}
+    if any(newest.get(name) != value for name, value in staging.items()):
+        bucket.append(series, staging | {"at": record.created_at})
     return replace(load_dataset(bucket, task.name, record.version), checks=checks)
 
 
@@ -105,16 +109,26 @@ def _inspect(
 
 def _demand_training_pictures(task: Task, readable: Sequence[Inspected], checks: Checks) -> None:
     for label, number in checks.counts["train"].items():
-        if not number:
-            broken = [entry for entry in checks.unreadable if entry.label == label]
-            gone = sum(entry.picture.label == label for entry in checks.dropped)
-            example = f", such as {broken[0].reason.split(':')[0]}" if broken else ""
-            raise SourceEmpty(
-                f"label {label!r} of task {task.name} has no training picture: of its "
-                f"{sum(one.label == label for one in readable)} readable pictures {gone} were duplicates and the "
-                f"others went to calibration and test; {len(broken)} files could not be read{example}: "
-                "add more pictures"
+        if number:
+            continue
+        read = sum(one.label == label for one in readable)
+        gone = sum(entry.picture.label == label for entry in checks.dropped)
+        broken = [entry for entry in checks.unreadable if entry.label == label]
+        parts = []
+        if read:
+            parts.append(
+                f"of its {read} readable pictures {gone} were duplicates and {read - gone} went to calibration and test"
             )
+        if broken:
+            files = (
+                f"{len(broken)} files could not be read" if read else f"none of its {len(broken)} files is a picture"
+            )
+            fault = broken[0].reason.removeprefix(broken[0].origin).lstrip(" :")
+            parts.append(f"{files} ({broken[0].origin}: {fault})")
+        raise SourceEmpty(
+            f"label {label!r} of task {task.name} has no training picture: "
+            f"{'; '.join(parts) or 'the source holds none of it'}: add more pictures"
+        )
 
 
 def _version(labels: Sequence[str], kept: Sequence[Inspected]) -> str:

@@ -5,17 +5,18 @@ The names are loaded on first use; each brings only what it needs.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from scones._lazy import lazily
 
 _HOMES = {
-    "Backbone": "backbone",
-    "backbone_names": "backbone",
-    "evaluate": "evaluation",
-    "load_backbone": "backbone",
-    "pretrain": "pretraining",
-    "save_evaluation": "evaluation",
-    "train": "trainer",
+    "Backbone": "scones.training.backbone",
+    "backbone_names": "scones.training.backbone",
+    "evaluate": "scones.training.evaluation",
+    "load_backbone": "scones.training.backbone",
+    "pretrain": "scones.training.pretraining",
+    "save_evaluation": "scones.training.evaluation",
+    "train": "scones.training.trainer",
 }
 
 __all__ = ["Backbone", "backbone_names", "evaluate", "load_backbone", "pretrain", "save_evaluation", "train"]
@@ -27,7 +28,4 @@ if TYPE_CHECKING:
     from scones.training.trainer import train
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

@@ -32,6 +32,9 @@ BINS = 15
 def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """The number to divide logits by so that their softmax is calibrated (Guo et al. 2017).
 
+    The targets are softened as if one of n + 2 answers were wrong (Platt 1999): that no calibration
+    picture was wrong does not mean that none ever will be.
+
     Args:
         logits: (N, K) of pictures that the model was not trained on.
         labels: (N,).
@@ -39,10 +42,12 @@ def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> f
     Returns:
         The temperature of highest likelihood, between 0.05 and 20.
     """
-    rows = np.arange(len(labels))
+    n, k = logits.shape
+    target = np.full((n, k), 1 / (n + 2) / (k - 1))
+    target[np.arange(n), labels] = (n + 1) / (n + 2)
 
     def loss(log_temperature: float) -> float:
-        return -float(log_softmax(logits / np.exp(log_temperature), axis=1)[rows, labels].mean())
+        return -float((target * log_softmax(logits / np.exp(log_temperature), axis=1)).sum(1).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from scones.errors import TrainingError
+from scones.intervals import share_interval
 from scones.store import Bucket, Layout
 from scones.training.calibration import calibration_error, null_calibration_error, reliability, risk_coverage
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scones.staging import Dataset
     from scones.task import Task
 
-__all__ = ["evaluate", "interval", "measure", "save_evaluation"]
+__all__ = ["evaluate", "measure", "save_evaluation"]
 
 
 def evaluate(
@@ -76,14 +76,6 @@ def save_evaluation(bucket: Bucket, evaluation: dict[str, Any], dataset: Dataset
     return f"{home}/evaluation.html"
 
 
-def interval(hits: int, n: int) -> list[float]:
-    """Exact 95 % confidence interval of a share (Clopper & Pearson 1934), as [low, high]."""
-    if n == 0:
-        return [0.0, 1.0]
-    found = binomtest(hits, n).proportion_ci(0.95, method="exact")
-    return [float(found.low), float(found.high)]
-
-
 def measure(
     info: BundleInfo, probabilities: NDArray[np.float32], labels: NDArray[np.int64], keys: Sequence[str]
 ) -> dict[str, Any]:
@@ -115,7 +107,7 @@ def measure(
         "backbone": info.backbone,
         "n": n,
         "accuracy": float(correct.mean()),
-        "accuracy_interval": interval(int(correct.sum()), n),
+        "accuracy_interval": list(share_interval(int(correct.sum()), n)),
         "confusion": confusion.tolist(),
         "per_class": [
             {

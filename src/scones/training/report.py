@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scones.intervals import share_interval
 from scones.page import Chart, Column, Gallery, Key, Note, Picture, Section, Table, Tile, charts, render_page
-from scones.page.numbers import NONE, count, percent, plural
-from scones.page.numbers import interval as written
+from scones.page.numbers import NONE, count, interval, percent, plural
 
 __all__ = ["evaluation_page"]
 
@@ -76,7 +76,9 @@ def _tiles(evaluation: Mapping[str, Any]) -> list[Tile]:
     held, fit, n = evaluation["at_threshold"], evaluation["threshold"], evaluation["n"]
     null = evaluation.get("ece_null")
     tiles = [
-        Tile("Accuracy", percent(evaluation["accuracy"]), f"95 % interval {written(*evaluation['accuracy_interval'])}"),
+        Tile(
+            "Accuracy", percent(evaluation["accuracy"]), f"95 % interval {interval(*evaluation['accuracy_interval'])}"
+        ),
         Tile(
             "Decided alone",
             percent(held["coverage"]),
@@ -102,10 +104,7 @@ def _tiles(evaluation: Mapping[str, Any]) -> list[Tile]:
 
 
 def _exact(part: int, whole: int) -> str:
-    from scones.training.evaluation import interval
-
-    low, high = interval(part, whole)
-    return written(low, high)
+    return interval(*share_interval(part, whole))
 
 
 def _answers(evaluation: Mapping[str, Any]) -> Section:
@@ -190,10 +189,8 @@ def _reliability(evaluation: Mapping[str, Any]) -> charts.Plot:
     from bokeh.models import ColumnDataSource
     from bokeh.models.annotations import Whisker
 
-    from scones.training.evaluation import interval
-
     rows = [row for row in evaluation["reliability"] if row["n"]]
-    ends = [interval(round(row["accuracy"] * row["n"]), row["n"]) for row in rows]
+    ends = [share_interval(round(row["accuracy"] * row["n"]), row["n"]) for row in rows]
     most = max([row["n"] for row in rows], default=1)
     left = min([row["low"] for row in rows], default=0.0)
     bottom = max(0.0, min([left, *(low for low, _ in ends)]) - 0.03)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from importlib import resources
 from typing import Any, TypeAlias
 
 import urllib3
@@ -16,46 +15,16 @@ from scones.functions.route_driver import route_driver
 from scones.functions.runtime import Runtime
 from scones.functions.serialize_image import serialize_image
 from scones.settings import Settings
+from scones.workflow.definitions import MACHINES, definition, substitutions
 from scones.workflow.engine import Engine, Event, load
 
-__all__ = [
-    "FUNCTIONS",
-    "LOCAL_ENDPOINT",
-    "MACHINES",
-    "Function",
-    "check_endpoint",
-    "definition",
-    "local_functions",
-    "open_engine",
-    "substitutions",
-]
+__all__ = ["LOCAL_ENDPOINT", "Function", "check_endpoint", "local_functions", "open_engine"]
 
 Function: TypeAlias = Callable[[Any, Any], Any]
 """A Lambda handler: event and context in, an answer of JSON out."""
 
 LOCAL_ENDPOINT = "http://127.0.0.1:8080"
 """Where `scones serve` answers when nothing else is said."""
-
-MACHINES = ("classify", "review")
-"""The state machines, each a file ``machines/{name}.asl.json`` that runs unchanged on Step Functions."""
-
-FUNCTIONS = {
-    "SerializeImageFunction": "serialize_image",
-    "ClassifyImageFunction": "classify_image",
-    "FilterInferencesFunction": "filter_inferences",
-    "RouteDriverFunction": "route_driver",
-}
-"""The functions by the names that stand for them in the definitions."""
-
-
-def definition(name: str) -> str:
-    """The text of a state machine's definition, with its ``${Name}`` placeholders."""
-    return (resources.files("scones.workflow") / "machines" / f"{name}.asl.json").read_text("utf-8")
-
-
-def substitutions(settings: Settings) -> dict[str, str]:
-    """What the placeholders stand for on one machine."""
-    return {**FUNCTIONS, "ReviewStateMachine": "review", "RecordsBucket": settings.bucket}
 
 
 def local_functions(runtime: Runtime) -> dict[str, Function]:

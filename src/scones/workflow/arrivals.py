@@ -33,18 +33,16 @@ def find_arrivals(bucket: Bucket) -> tuple[list[str], list[str]]:
     return pictures, others
 
 
-def execution_name(bucket: str, key: str) -> str:
+def execution_name(bucket: Bucket, key: str) -> str:
     """Name an arrival's execution by the arrival, so that starting it twice starts it once.
 
-    Example:
-        >>> execution_name("scones", "arrivals/vehicles/main/driver-1/a 1.png")
-        'a-1-d63fdb694ec7c0fb'
+    The bucket's place is part of it: another store with the same keys holds other arrivals.
     """
     stem = re.sub(r"[^A-Za-z0-9._-]", "-", key.rsplit("/", 1)[-1].rsplit(".", 1)[0])[:40]
-    return f"{stem}-{hashlib.sha256(f'{bucket}/{key}'.encode()).hexdigest()[:16]}"
+    return f"{stem}-{hashlib.sha256(bucket.url(key).encode()).hexdigest()[:16]}"
 
 
-def start_arrival(engine: Engine, bucket: str, key: str, *, retry_failed: bool = False) -> str:
+def start_arrival(engine: Engine, bucket: Bucket, key: str, *, retry_failed: bool = False) -> tuple[str, bool]:
     """Start the execution of an arrival, unless it was started before.
 
     Args:
@@ -54,24 +52,24 @@ def start_arrival(engine: Engine, bucket: str, key: str, *, retry_failed: bool =
         retry_failed: start it anew when its last execution ended without a result.
 
     Returns:
-        The name of the arrival's newest execution.
+        The name of the arrival's newest execution; and whether it is to be waited for: it was started
+        now, or an earlier process had not finished it.
     """
     first = execution_name(bucket, key)
-    given = {"image_data": "", "s3_bucket": bucket, "s3_key": key}
-    if not retry_failed:
-        engine.start(MACHINE, given, name=first)
-        return first
-    name, attempt = first, 1
+    earlier: list[str] = []
     while True:
+        name = f"{first}.{len(earlier) + 1}" if earlier else first
         try:
-            last = engine.status(name, MACHINE)
+            status = engine.status(name, MACHINE)
         except ExecutionMissing:
-            engine.start(MACHINE, given, name=name)
-            return name
-        if last in ("RUNNING", "SUCCEEDED"):
-            return name
-        given, attempt = {**given, "supersedes": name}, attempt + 1
-        name = f"{first}.{attempt}"
+            if earlier and not retry_failed:
+                return earlier[-1], False
+            given = {"image_data": "", "s3_bucket": bucket.name, "s3_key": key}
+            engine.start(MACHINE, {**given, "supersedes": earlier} if earlier else given, name=name)
+            return name, True
+        if status in ("RUNNING", "SUCCEEDED"):
+            return name, status == "RUNNING"
+        earlier.append(name)
 
 
 def outcome(execution: ExecutionDetail) -> str:

@@ -1,5 +1,6 @@
 import random
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,56 @@ def test_a_wait_that_is_too_short_or_for_nobody_says_so(tmp_path: Path) -> None:
             engine.wait("gone")
     with pytest.raises(WorkflowError, match=r"closed|stopped"):
         engine.start("m", {})
+
+
+def ended_by(engine: Engine) -> str:
+    return engine.wait("e", timeout=WAIT)[0].status
+
+
+def aborted_by(engine: Engine) -> str:
+    engine.abort("e")
+    return "ABORTED"
+
+
+@pytest.mark.parametrize(
+    ("use", "status", "seconds"), [(aborted_by, "ABORTED", 9999), (ended_by, "SUCCEEDED", 0)], ids=["abort", "wait"]
+)
+def test_an_execution_that_is_just_being_started_is_not_missed(
+    tmp_path: Path, use: Callable[[Engine], str], status: str, seconds: int
+) -> None:
+    asked = threading.Event()
+    machine = {"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": seconds, "End": True}}}
+    seen: list[str] = []
+    others: list[threading.Thread] = []
+
+    class Told:
+        """The lock, which tells when the other thread asks for it."""
+
+        def __enter__(self) -> None:
+            if threading.current_thread() in others:
+                asked.set()
+            lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    def other() -> None:
+        seen.append(use(engine))
+        asked.set()
+
+    def meanwhile(event: Event) -> None:
+        # It is in the journal by now, and nobody runs it yet.
+        if event.type == "ExecutionStarted":
+            others.append(threading.Thread(target=other))
+            others[0].start()
+            assert asked.wait(WAIT)
+
+    with Engine(tmp_path / "j.db", {"m": machine}, on_event=meanwhile) as engine:
+        lock, engine._starting = engine._starting, Told()  # type: ignore[assignment]
+        engine.start("m", {}, name="e")
+        others[0].join(WAIT)
+        assert engine.wait("e", timeout=WAIT)[0].status == status
+    assert seen == [status]
 
 
 def test_a_name_that_two_machines_have_needs_the_machine(tmp_path: Path) -> None:

@@ -173,6 +173,28 @@ def test_a_full_disk_stops_the_engine_and_what_was_journaled_goes_on_later(tmp_p
         assert [event.id for event in again.history("e")] == list(range(1, 9))
 
 
+def test_a_full_disk_met_by_many_executions_is_told_by_their_caller_and_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    together = threading.Barrier(4)
+
+    def function(event: Any, context: Any) -> str:
+        if together.wait(WAIT) == 0:
+            pages = engine._journal._connection.execute("PRAGMA page_count").fetchone()[0]
+            engine._journal._connection.execute(f"PRAGMA max_page_count = {pages}")
+        together.wait(WAIT)
+        return "x" * 100_000
+
+    with Engine(tmp_path / "j.db", {"m": chain("A")}, {"f": function}, concurrency=4) as engine:
+        for number in range(4):
+            engine.start("m", {}, name=f"e{number}")
+        with pytest.raises(JournalError, match="the disk is full"):
+            engine.join(WAIT)
+    told = [record for record in caplog.records if "the disk is full" in record.getMessage()]
+    assert [record.levelname for record in told] == ["DEBUG"]
+
+
 def test_a_journal_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     Engine(path, {"m": ECHO}).stop()

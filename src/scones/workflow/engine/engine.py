@@ -170,7 +170,8 @@ class Engine:
             WorkflowError: they have not ended in time, or the engine was stopped.
             JournalError: the engine broke because its journal could not be written.
         """
-        keys = [self._journal.find(name, machine) for name in names]
+        with self._starting:  # what is in the journal is live then, or has ended
+            keys = [self._journal.find(name, machine) for name in names]
         self._wait_for(lambda: not any(key in self._live for key in keys), timeout)
         return [self._journal.describe(name, machine) for name in names]
 
@@ -184,7 +185,8 @@ class Engine:
         Raises:
             ExecutionMissing: there is none of that name.
         """
-        run = self._live.get(self._journal.find(name, machine))
+        with self._starting:  # what is in the journal is live then, or has ended
+            run = self._live.get(self._journal.find(name, machine))
         if run is not None:
             details = {"error": error, "cause": cause}
             self._end_now(run, [NewEvent("ExecutionAborted", None, details)], Ended("ABORTED", None, error, cause))
@@ -365,14 +367,14 @@ class Engine:
                 _LOGGER.exception("on_event failed")
 
     def _break(self, error: JournalError) -> None:
-        """The journal cannot be written: nothing may take effect any more."""
-        if self._stopped:
-            # A function that was given up by stop has come back.
-            return
-        _LOGGER.error("the engine stops: %s", error)
+        """The journal cannot be written: nothing may take effect any more; start, join and wait say so."""
         with self._changed:
+            # Stopped: a function that was given up by stop has come back.
+            if self._stopped or self._broken is not None:
+                return
             self._broken = error
             self._changed.notify_all()
+        _LOGGER.debug("the engine stops: %s", error)
         self._scheduler.halt()
 
     def _check_open(self) -> None:
