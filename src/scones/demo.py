@@ -169,8 +169,8 @@ def _stage(bucket: Bucket, archive: Path | None, told: Reporter) -> tuple[Any, s
         source = open_source("cifar100", task, archive=archive, cache=CACHE, progress=progress)
     except DownloadFailed as error:
         told.say(
-            f"CIFAR-100 cannot be downloaded ({str(error).split(':', 1)[0]}…): going on with pictures that Scones "
-            "draws itself. If you have cifar-100-python.tar.gz, name it with --archive or SCONES_CIFAR100."
+            f"no CIFAR-100: {str(error).rsplit(': try again', 1)[0]}. Going on with pictures that Scones draws itself; "
+            "if you have cifar-100-python.tar.gz, name it with --archive or SCONES_CIFAR100."
         )
         data = "synthetic"
         source = open_source("synthetic", task, seed=_SEED)

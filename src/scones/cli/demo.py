@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -113,9 +115,10 @@ def _summary(result: DemoResult) -> None:
     err.print("Open these in a browser:")
     typer.echo(result.evaluation_report)
     typer.echo(result.report)
+    scones = "scones" if shutil.which("scones") else sys.argv[0]  # as it can be called from here
     err.print(
-        f"Look closer:  scones executions --journal {result.details['journal']}\n"
-        f"              scones reviews --store {Path(result.details['store']).parent}\n"
-        "Clean up:     scones clean",
+        f"Look closer:  {scones} executions --journal {result.details['journal']}\n"
+        f"              {scones} reviews --store {Path(result.details['store']).parent}\n"
+        f"Clean up:     {scones} clean",
         soft_wrap=True,
     )

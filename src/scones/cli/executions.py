@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,18 +99,25 @@ def _show(found: ExecutionDetail, events: Sequence[Event]) -> None:
     table = Table(
         Column("after (s)", justify="right"),
         "state",
-        "event",
-        Column("what", overflow="fold"),
+        Column("what it added, or how it failed", overflow="fold"),
         title=f"{found.name} of {found.machine}: {found.status}",
         title_justify="left",
     )
+    entered: Any = None
     for event in events:
+        if event.type.endswith("StateEntered"):
+            entered = event.details.get("input")
+            continue
+        if "error" in event.details:
+            what = f"{event.details['error']}: {failure_message(str(event.details.get('cause') or ''))}"
+        elif event.type.endswith("StateExited"):
+            what = ", ".join(f"{name} {value}" for name, value in _added(entered, event.details.get("output")).items())
+        else:
+            continue
         after = (event.time - found.started).total_seconds()
-        table.add_row(f"{after:.3f}", event.state or "", event.type, escape(_brief(event.details)))
+        table.add_row(f"{after:.3f}", event.state or event.type, escape(what))
     out = results()
     out.print(table)
-    if found.error:
-        out.print(f"[red]{found.error}[/]: {escape(failure_message(found.cause))}", soft_wrap=True)
 
 
 def _plain(record: Any) -> dict[str, Any]:
@@ -119,16 +126,19 @@ def _plain(record: Any) -> dict[str, Any]:
     return asdict(record)
 
 
-def _brief(details: Any) -> str:
-    """An event's details in a line: long texts (pictures) are cut."""
-    import json
+def _added(before: Any, after: Any) -> dict[str, str]:
+    """The values that a state added to its input or changed, by name; long ones are cut."""
+    known = set(_leaves(before))
+    return {
+        name: value if len(value) <= 60 else f"{value[:20]}… ({len(value):,} characters)"
+        for name, value in _leaves(after)
+        if (name, value) not in known
+    }
 
-    def cut(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: cut(item) for key, item in value.items()}
-        if isinstance(value, str) and len(value) > 60:
-            return f"{value[:20]}… ({len(value):,} characters)"
-        return value
 
-    text = json.dumps({key: cut(value) for key, value in details.items()}, ensure_ascii=False)
-    return text if len(text) <= 400 else f"{text[:400]}…"
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for inner, item in value.items():
+            yield from _leaves(item, inner)
+    else:
+        yield name, str(value)
