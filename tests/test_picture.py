@@ -50,6 +50,17 @@ def test_sixteen_bit_grey_keeps_its_brightness() -> None:
     assert np.asarray(decode(written(deep))).mean() == pytest.approx(128, abs=1)
 
 
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+def test_sixteen_bit_grey_means_the_same_in_either_byte_order(order: str) -> None:
+    ramp = np.linspace(0, 300, 64).astype(order).reshape(8, 8)
+    assert np.asarray(decode(written(PIL.Image.fromarray(ramp), "TIFF"))).max() == 1
+
+
+def test_a_value_that_is_no_number_is_black() -> None:
+    values = np.array([[np.nan, 10.0], [20.0, 200.0]], np.float32)
+    assert np.asarray(decode(written(PIL.Image.fromarray(values), "TIFF")))[0, 0].tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
 def test_every_colour_mode_becomes_rgb(mode: str) -> None:
     kind = "TIFF" if mode == "CMYK" else "PNG"

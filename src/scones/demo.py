@@ -166,6 +166,9 @@ def _stage(bucket: Bucket, archive: Path | None, told: Reporter) -> tuple[Any, s
     had_cache = CACHE.exists()
     data = "cifar100"
     try:
+        if not had_cache and archive is None:  # first, so that an interrupted download is the demo's too
+            CACHE.mkdir(parents=True)
+            (CACHE / _MARK).write_text("`scones clean` removes this folder.\n")
         source = open_source("cifar100", task, archive=archive, cache=CACHE, progress=progress)
     except DownloadFailed as error:
         told.say(
@@ -174,8 +177,6 @@ def _stage(bucket: Bucket, archive: Path | None, told: Reporter) -> tuple[Any, s
         )
         data = "synthetic"
         source = open_source("synthetic", task, seed=_SEED)
-    if CACHE.exists() and not had_cache:
-        (CACHE / _MARK).write_text("`scones clean` removes this folder.\n")
     return write_dataset(bucket, task, source.pictures, source=source.record, progress=progress), data
 
 
@@ -186,11 +187,14 @@ def _endpoint(settings: Settings) -> Iterator[tuple[Settings, subprocess.Popen[s
         sys.executable, "-m", "scones", "serve", "--json", "--port", "0", "--max-queue", "64", "--task", "vehicles",
         "--store", settings.store, "--bucket", settings.bucket, "--endpoint", settings.endpoint,
     ]  # fmt: skip
-    log = HOME / "serve.log"
     # nothing of the caller's own AWS or Scones settings is meant for this endpoint
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SCONES_", "SAGEMAKER_"))
     }
+    if "PYTHONPATH" in os.environ:  # may be relative, and the child works in another folder
+        paths = os.environ["PYTHONPATH"].split(os.pathsep)
+        environ["PYTHONPATH"] = os.pathsep.join(str(Path(path).absolute()) for path in paths)
+    log = HOME / "serve.log"
     with log.open("w") as errors:
         # in a folder of its own: no scones.toml and no module of the caller's lies there
         child = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=errors, text=True, env=environ)

@@ -129,8 +129,8 @@ def _to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         import numpy as np
 
-        values = np.asarray(image)
-        if values.dtype == np.uint16:  # 16-bit grey: the upper half of each value
+        values = np.nan_to_num(np.asarray(image))
+        if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # 16-bit grey: the upper half of each value
             grey = (values >> 8).astype(np.uint8)
         else:
             top = 65535 if values.max(initial=0) > 255 else 255

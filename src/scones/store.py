@@ -186,6 +186,8 @@ class Bucket:
             return StoreError(
                 f"{where}: no AWS credentials were found; set AWS_PROFILE or AWS_ACCESS_KEY_ID and its like"
             )
+        if isinstance(error, ValueError) and not isinstance(error, BaseError):
+            return StoreError(f"{where}: {text}; correct the key")
         code = re.search(r"os error (\d+)", text)
         number = int(code[1]) if code else errno.EACCES if isinstance(error, PermissionDeniedError) else 0
         return disk_error(where, OSError(number, text))
@@ -201,7 +203,7 @@ def disk_error(what: str, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreFull(f"{what}: no space left; free some, or choose another place")
     if error.errno in (errno.EPERM, errno.EACCES, errno.EROFS):
-        return StoreReadOnly(f"{what}: no permission to write; allow it, or choose another place")
+        return StoreReadOnly(f"{what}: no permission; allow it, or choose another place")
     return StoreError(f"{what}: {error.strerror or error}; choose another place")
 
 

@@ -147,6 +147,21 @@ def test_two_journals_on_one_store_work_an_arrival_once(
         assert outcome(work(another, bucket, key)) == "duplicate"
 
 
+def test_an_arrival_whose_run_is_gone_with_its_journal_is_taken_over(
+    bucket: Bucket, settings: Settings, tmp_path: Path, png_bytes: Callable[..., bytes]
+) -> None:
+    key = arrive(bucket, png_bytes(RED))
+
+    def refuse(event: Any, context: Any) -> Any:
+        raise ValueError("no")
+
+    with open_engine(settings, functions={"classify_image": refuse}) as engine:
+        assert work(engine, bucket, key).status == "FAILED"
+    with open_engine(settings.model_copy(update={"journal": tmp_path / "new.sqlite"})) as engine:
+        assert outcome(work(engine, bucket, key)) == "duplicate"
+        assert outcome(work(engine, bucket, key, retry_failed=True)) == "routed"
+
+
 def test_a_picture_of_another_task_than_the_endpoints_fails_loudly(
     engine: Engine, bucket: Bucket, png_bytes: Callable[..., bytes]
 ) -> None:

@@ -85,10 +85,12 @@ def run(
                                 bar.update(line, total=len(fresh))
                     if not watch:
                         break
+                    engine.check()
                     time.sleep(1.0)
                 engine.join()
             except KeyboardInterrupt:
                 console().print("stopped; what was interrupted goes on with the next `scones run`")
+                engine.check()
             ended = [engine.describe(name, "classify") for name in sorted(fresh)]
             before = [engine.status(name, "classify") for name in names.values() if name not in fresh]
     if as_json:
@@ -119,5 +121,9 @@ def _tell(ended: Sequence[ExecutionDetail], before: Sequence[str], others: Seque
         err.print(f"skipped, no pictures: {', '.join(others[:5])}{' …' if len(others) > 5 else ''}")
     if counts["wait"]:
         err.print("some drivers wait, no open order was within their range; add orders: `scones orders --sample 50`")
+    if counts["duplicate"]:
+        err.print(
+            "duplicates are in the hands of another run; if it is gone, `scones run --retry-failed` takes them over"
+        )
     if counts["review"]:
         err.print("unsure pictures wait for a person: `scones reviews`")

@@ -164,7 +164,7 @@ class _Endpoint:
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:  # noqa: ARG002 - Starlette's signature
         yield
-        # all is answered or given up: there is nothing to wait for
+        # all is answered or given up; what still computes is not waited for
         self.pool.shutdown(wait=False, cancel_futures=True)
 
     async def ping(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature

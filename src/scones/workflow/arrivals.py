@@ -49,7 +49,8 @@ def start_arrival(engine: Engine, bucket: Bucket, key: str, *, retry_failed: boo
         engine: from :func:`scones.workflow.application.open_engine`.
         bucket: the arrival's bucket.
         key: its key.
-        retry_failed: start it anew when its last execution ended without a result.
+        retry_failed: start it anew when its last execution ended without a result: failed, or found the
+            arrival in the hands of another that left none.
 
     Returns:
         The name of the arrival's newest execution; and whether it is to be waited for: it was started
@@ -67,9 +68,19 @@ def start_arrival(engine: Engine, bucket: Bucket, key: str, *, retry_failed: boo
             given = {"image_data": "", "s3_bucket": bucket.name, "s3_key": key}
             engine.start(MACHINE, {**given, "supersedes": earlier} if earlier else given, name=name)
             return name, True
-        if status in ("RUNNING", "SUCCEEDED"):
-            return name, status == "RUNNING"
+        if status == "RUNNING":
+            return name, True
+        if status == "SUCCEEDED" and not (retry_failed and _lost(bucket, engine.describe(name, MACHINE))):
+            return name, False
         earlier.append(name)
+
+
+def _lost(bucket: Bucket, execution: ExecutionDetail) -> bool:
+    """Say whether a duplicate's arrival still has no result."""
+    if outcome(execution) != "duplicate":
+        return False
+    arrival = execution.output["arrival"]
+    return not any(map(bucket.exists, (Layout.route(arrival), Layout.review(arrival))))
 
 
 def outcome(execution: ExecutionDetail) -> str:

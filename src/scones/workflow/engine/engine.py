@@ -128,7 +128,7 @@ class Engine:
         name = str(uuid.UUID(int=self._random.getrandbits(128), version=4)) if name is None else name
         definition = check_start(self._machines, machine, given, name)
         with self._starting:
-            self._check_open()
+            self.check()
             events, entered = begin(definition, given, self._clock.now())
             pending, written = self._journal.begin(machine, name, definition, entered, events)
             self._publish(written)
@@ -374,10 +374,11 @@ class Engine:
                 return
             self._broken = error
             self._changed.notify_all()
-        _LOGGER.debug("the engine stops: %s", error)
+        _LOGGER.error("the engine stops: %s", error)
         self._scheduler.halt()
 
-    def _check_open(self) -> None:
+    def check(self) -> None:
+        """Raise what keeps the engine from working: JournalError, or WorkflowError once it was stopped."""
         if self._broken is not None:
             raise self._broken
         if self._stopped:
@@ -391,6 +392,6 @@ class Engine:
             in_time = self._changed.wait_for(settled, timeout)
             done = ended()
         if not done:
-            self._check_open()
+            self.check()
         if not in_time:
             raise WorkflowError(f"executions still run after {timeout:g} s; wait longer, or look at their history")
