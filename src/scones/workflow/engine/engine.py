@@ -374,7 +374,7 @@ class Engine:
                 return
             self._broken = error
             self._changed.notify_all()
-        _LOGGER.error("the engine stops: %s", error)
+        _LOGGER.debug("the engine stops: %s", error)
         self._scheduler.halt()
 
     def check(self) -> None:
