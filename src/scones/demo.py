@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,13 +14,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
 from scones.errors import DownloadFailed, EndpointError, SourceMissing, StoreError
 from scones.settings import Settings
 from scones.staging.pipeline import CACHE
 from scones.store import Bucket, Layout, disk_error, open_bucket
-from scones.task import load_task
+from scones.task import Task, load_task
+
+if TYPE_CHECKING:
+    from scones.staging import Dataset
 
 __all__ = ["DemoResult", "demo_files", "remove_demo", "run_demo"]
 
@@ -109,7 +111,8 @@ def _run(archive: Path | None, told: Reporter) -> DemoResult:
     bucket = open_bucket(base.store, base.bucket)
 
     with told.step("stage the data and check it") as done:
-        dataset, data = _stage(bucket, archive, told)
+        dataset = _stage(bucket, task, archive, told)
+        data = dataset.source["kind"]
         counts = {split: sum(labels.values()) for split, labels in dataset.counts().items()}
         done(", ".join(f"{count:,} {split}" for split, count in counts.items()) + f" pictures ({data})")
     with told.step("train and calibrate") as done:
@@ -157,27 +160,22 @@ def _run(archive: Path | None, told: Reporter) -> DemoResult:
     )
 
 
-def _stage(bucket: Bucket, archive: Path | None, told: Reporter) -> tuple[Any, str]:
+def _stage(bucket: Bucket, task: Task, archive: Path | None, told: Reporter) -> Dataset:
     """Stage CIFAR-100 when it can be had, else pictures that the project draws."""
     from scones.staging import open_source, write_dataset
 
-    task = load_task("vehicles")
-    progress = lambda what, done, total: told.advance(done, total)  # noqa: E731, ARG005 - the step says what
-    had_cache = CACHE.exists()
-    data = "cifar100"
+    def progress(what: str, done: int, total: int) -> None:  # noqa: ARG001 - the step says what
+        told.advance(done, total)
+
     try:
-        if not had_cache and archive is None:  # first, so that an interrupted download is the demo's too
+        if archive is None and not CACHE.exists():  # first, so that an interrupted download is the demo's too
             CACHE.mkdir(parents=True)
             (CACHE / _MARK).write_text("`scones clean` removes this folder.\n")
         source = open_source("cifar100", task, archive=archive, cache=CACHE, progress=progress)
     except DownloadFailed as error:
-        told.say(
-            f"no CIFAR-100: {str(error).rsplit(': try again', 1)[0]}. Going on with pictures that Scones draws itself; "
-            "if you have cifar-100-python.tar.gz, name it with --archive or SCONES_CIFAR100."
-        )
-        data = "synthetic"
+        told.say(f"no CIFAR-100: {error}. Going on with pictures that Scones draws itself.")
         source = open_source("synthetic", task, seed=_SEED)
-    return write_dataset(bucket, task, source.pictures, source=source.record, progress=progress), data
+    return write_dataset(bucket, task, source.pictures, source=source.record, progress=progress)
 
 
 @contextmanager
@@ -195,28 +193,23 @@ def _endpoint(settings: Settings) -> Iterator[tuple[Settings, subprocess.Popen[s
         paths = os.environ["PYTHONPATH"].split(os.pathsep)
         environ["PYTHONPATH"] = os.pathsep.join(str(Path(path).absolute()) for path in paths)
     log = HOME / "serve.log"
-    with log.open("w") as errors:
+    with (
+        log.open("w") as errors,
         # in a folder of its own: no scones.toml and no module of the caller's lies there
-        child = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=errors, text=True, env=environ)
-    try:
-        assert child.stdout is not None  # asked for above
-        line = child.stdout.readline()
-        if not line:
-            raise EndpointError(f"the endpoint did not start: {_last_line(log)} (all of it: {log})")
-        yield settings.model_copy(update={"endpoint_url": json.loads(line)["url"]}), child
-    finally:
-        child.send_signal(signal.SIGTERM)
+        subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=errors, text=True, env=environ) as child,
+    ):
         try:
-            child.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        _close(child.stdout)
-
-
-def _close(stream: IO[str] | None) -> None:
-    if stream is not None:
-        stream.close()
+            assert child.stdout is not None  # asked for above
+            line = child.stdout.readline()
+            if not line:
+                raise EndpointError(f"the endpoint did not start: {_last_line(log)} (all of it: {log})")
+            yield settings.model_copy(update={"endpoint_url": json.loads(line)["url"]}), child
+        finally:
+            child.terminate()
+            try:
+                child.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                child.kill()
 
 
 def _last_line(log: Path) -> str:
@@ -224,11 +217,11 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
-def _dispatch(bucket: Bucket, dataset: Any, settings: Settings, count: int, told: Reporter) -> dict[str, Any]:
+def _dispatch(bucket: Bucket, dataset: Dataset, settings: Settings, count: int, told: Reporter) -> dict[str, Any]:
     """Send the test pictures as arrivals and work them."""
     from scones.dispatch import add_orders, sample_orders
     from scones.workflow.application import open_engine
-    from scones.workflow.arrivals import find_arrivals, outcomes, start_arrival
+    from scones.workflow.arrivals import MACHINE, ends_arrival, find_arrivals, outcomes, start_arrival
     from scones.workflow.engine import Event
     from scones.workflow.generator import send_arrivals
 
@@ -243,7 +236,7 @@ def _dispatch(bucket: Bucket, dataset: Any, settings: Settings, count: int, told
     finished: list[str] = []
 
     def watch(event: Event) -> None:
-        if event.machine == "classify" and event.type.startswith("Execution") and event.type != "ExecutionStarted":
+        if ends_arrival(event):
             finished.append(event.execution)
             told.advance(len(finished), count)
 
@@ -251,7 +244,7 @@ def _dispatch(bucket: Bucket, dataset: Any, settings: Settings, count: int, told
     with open_engine(settings, concurrency=_CONCURRENCY, on_event=watch) as engine:
         names = [start_arrival(engine, bucket, key)[0] for key in keys]
         engine.join()
-        ended = [engine.describe(name, "classify") for name in names]
+        ended = [engine.describe(name, MACHINE) for name in names]
     routes = [execution.output for execution in ended if isinstance(execution.output, dict)]
     decided = [route for route in routes if route.get("outcome") in ("routed", "wait")]
     claims = list(bucket.list(Layout.order_claim(settings.depot)))
@@ -319,19 +312,17 @@ def _start_clean() -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Let one demo at a time work in this folder."""
-    lock = ROOT / "demo.lock"
+    """Let one demo at a time work in this folder: it holds a lock on ``.scones`` itself."""
     try:
         ROOT.mkdir(exist_ok=True)
-        file = lock.open("w")
+        folder = os.open(ROOT, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise disk_error(f"cannot make {lock.absolute()}", error) from error
-    with file:
+        raise disk_error(f"cannot make {ROOT.absolute()}", error) from error
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StoreError(f"a demo runs in {Path.cwd()}: wait for its end, or work in another folder") from None
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(folder)

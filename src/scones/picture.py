@@ -114,7 +114,10 @@ def decode(data: bytes, *, name: str = "the picture", at_least: int | None = Non
 
 
 def _upright(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Turn an image as its EXIF orientation says; damaged EXIF data says nothing."""
+    """Turn an image as its EXIF orientation says; damaged EXIF data says nothing.
+
+    Pillow's own ``exif_transpose`` writes the EXIF data again as well, which fails where it is damaged.
+    """
     try:
         orientation = image.getexif().get(0x0112)
     except _DECODE_ERRORS:

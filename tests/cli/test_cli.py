@@ -1,41 +1,28 @@
 """The command line as a person meets it: help, errors in one line, exit codes, and the journey step by step."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
-import scones.errors
+from scones import errors
 from scones.cli import app
-from scones.errors import SconesError
 
 VERBS = sorted(command.callback.__name__ for command in app.registered_commands if command.callback)
 
 
-def scones_run(*words: str, cwd: Path, env: dict[str, str] | None = None, timeout: float = 120) -> Any:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("SCONES_", "AWS_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "scones", *words],
-        cwd=cwd,
-        env={**environ, "COLUMNS": "200", **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "monitor report"])
-def test_every_verb_explains_itself_and_has_json(verb: str, tmp_path: Path) -> None:
-    shown = scones_run(*verb.split(), "--help", cwd=tmp_path)
+def test_every_verb_explains_itself_and_has_json(scones: Run, verb: str, tmp_path: Path) -> None:
+    shown = scones(*verb.split(), "--help", cwd=tmp_path)
     assert shown.returncode == 0
     assert len(shown.stdout) > 200
     assert "--json" in shown.stdout
@@ -65,14 +52,14 @@ def test_every_verb_explains_itself_and_has_json(verb: str, tmp_path: Path) -> N
     ],
 )
 def test_bad_input_gives_one_line_and_its_own_exit_code(
-    words: tuple[str, ...], code: str, said: str, tmp_path: Path
+    scones: Run, words: tuple[str, ...], code: str, said: str, tmp_path: Path
 ) -> None:
     (tmp_path / "cut.tar.gz").write_bytes(b"\x1f\x8b\x08\x00" + b"\0" * 100)
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.png").write_text("hello\n")
     environ = {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "http://127.0.0.1:9"} if words[0] == "run" else {}
-    shown = scones_run(*words, cwd=tmp_path, env=environ)
-    codes = {getattr(scones.errors, name).exit_code for name in code.split("|")}
+    shown = scones(*words, cwd=tmp_path, **environ)
+    codes = {getattr(errors, name).exit_code for name in code.split("|")}
     assert shown.returncode in codes, shown.stderr
     assert shown.stdout == ""
     lines = [line for line in shown.stderr.splitlines() if line.startswith("scones: ")]
@@ -81,30 +68,30 @@ def test_bad_input_gives_one_line_and_its_own_exit_code(
     assert "Traceback" not in shown.stderr
 
 
-def test_debug_shows_the_traceback_and_keeps_the_exit_code(tmp_path: Path) -> None:
-    shown = scones_run("--debug", "train", cwd=tmp_path)
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(scones: Run, tmp_path: Path) -> None:
+    shown = scones("--debug", "train", cwd=tmp_path)
     assert "Traceback" in shown.stderr
-    assert shown.returncode == scones.errors.ObjectMissing.exit_code
+    assert shown.returncode == errors.ObjectMissing.exit_code
 
 
-def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named(scones: Run, tmp_path: Path) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        shown = scones_run("serve", "--port", port, cwd=tmp_path)
-    assert shown.returncode == scones.errors.PortInUse.exit_code
+        shown = scones("serve", "--port", port, cwd=tmp_path)
+    assert shown.returncode == errors.PortInUse.exit_code
     assert f"port {port}" in shown.stderr
 
 
 def test_every_error_has_an_exit_code_of_its_own_and_stands_in_the_tree() -> None:
     classes = [
-        value for value in vars(scones.errors).values() if isinstance(value, type) and issubclass(value, SconesError)
+        value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.SconesError)
     ]
     assert len({cls.exit_code for cls in classes}) == len(classes)
-    assert sorted(cls.__name__ for cls in classes) == sorted(scones.errors.__all__)
+    assert sorted(cls.__name__ for cls in classes) == sorted(errors.__all__)
     for cls in classes:
-        assert re.search(rf"{cls.__name__}\s+{cls.exit_code}\b", scones.errors.__doc__ or ""), cls
+        assert re.search(rf"{cls.__name__}\s+{cls.exit_code}\b", errors.__doc__ or ""), cls
 
 
 def test_help_is_quick_because_it_loads_no_room() -> None:
@@ -116,11 +103,11 @@ def test_help_is_quick_because_it_loads_no_room() -> None:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shop(scones: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with staged pictures and a trained model."""
     folder = tmp_path_factory.mktemp("shop")
     for words in (("stage", "--source", "synthetic"), ("train",), ("orders", "--sample", "40")):
-        shown = scones_run(*words, "--json", cwd=folder)
+        shown = scones(*words, "--json", cwd=folder)
         assert shown.returncode == 0, shown.stderr
         json.loads(shown.stdout)
     return folder
@@ -136,48 +123,55 @@ def endpoint(shop: Path) -> Iterator[str]:
         assert child.wait(timeout=30) == 0
 
 
-def test_the_journey_step_by_step(shop: Path, endpoint: str) -> None:
-    figures = json.loads(scones_run("evaluate", "--json", cwd=shop).stdout)
+def test_the_journey_step_by_step(scones: Run, shop: Path, endpoint: str) -> None:
+    figures = json.loads(scones("evaluate", "--json", cwd=shop).stdout)
     assert figures["n"] == 200
     assert Path(figures["report"]).is_file()
 
-    sent = json.loads(scones_run("generate", "-n", "12", "--json", cwd=shop).stdout)
+    sent = json.loads(scones("generate", "-n", "12", "--json", cwd=shop).stdout)
     assert len(sent["arrivals"]) == 12
-    worked = json.loads(scones_run("run", "--endpoint-url", endpoint, "--json", cwd=shop).stdout)
+    worked = json.loads(scones("run", "--endpoint-url", endpoint, "--json", cwd=shop).stdout)
     assert worked["executions"] == sum(worked["outcomes"].values()) == 12
-    again = json.loads(scones_run("run", "--endpoint-url", endpoint, "--json", cwd=shop).stdout)
+    again = json.loads(scones("run", "--endpoint-url", endpoint, "--json", cwd=shop).stdout)
     assert (again["executions"], again["worked_before"]) == (0, 12), "nothing is worked twice"
 
-    listed = json.loads(scones_run("executions", "--machine", "classify", "--json", cwd=shop).stdout)
+    listed = json.loads(scones("executions", "--machine", "classify", "--json", cwd=shop).stdout)
     assert len(listed) == 12
-    one = json.loads(scones_run("executions", listed[0]["name"], "--json", cwd=shop).stdout)
+    one = json.loads(scones("executions", listed[0]["name"], "--json", cwd=shop).stdout)
     assert one[0]["history"][0]["type"] == "ExecutionStarted"
-    assert "SerializeImage" in scones_run("executions", listed[0]["name"], cwd=shop).stdout
+    assert "SerializeImage" in scones("executions", listed[0]["name"], cwd=shop).stdout
 
-    waiting = json.loads(scones_run("reviews", "--json", cwd=shop).stdout)
+    waiting = json.loads(scones("reviews", "--json", cwd=shop).stdout)
     assert len(waiting) == worked["outcomes"].get("review", 0)
-    left = json.loads(scones_run("orders", "--json", cwd=shop).stdout)
+    left = json.loads(scones("orders", "--json", cwd=shop).stdout)
     assert len(left) == 40 - len(list((shop / ".scones/store/scones/order-claims").rglob("*.json")))
 
 
-def test_a_failed_execution_is_loud_and_is_worked_anew(shop: Path, endpoint: str, tmp_path: Path) -> None:
+def test_a_failed_execution_is_loud_and_is_worked_anew(scones: Run, shop: Path, endpoint: str, tmp_path: Path) -> None:
     store = tmp_path / "store"
     bad = store / "scones/arrivals/vehicles/main/driver-1/bad.png"
     bad.parent.mkdir(parents=True)
     bad.write_text("hello")
     words = ("run", "--endpoint-url", endpoint, "--store", str(store), "--journal", str(tmp_path / "j.sqlite"))
-    shown = scones_run(*words, cwd=shop)
-    assert shown.returncode == scones.errors.WorkflowError.exit_code
+    shown = scones(*words, cwd=shop)
+    assert shown.returncode == errors.WorkflowError.exit_code
     assert "bad.png is no picture" in shown.stderr
     assert len([line for line in shown.stderr.splitlines() if line.startswith("scones: ")]) == 1
     picture = next((shop / ".scones/store/scones").rglob("pictures/test/**/*.png"))
     bad.write_bytes(picture.read_bytes())
-    assert scones_run(*words, cwd=shop).returncode == 0, "what failed before is not this run's failure"
-    anew = json.loads(scones_run(*words, "--retry-failed", "--json", cwd=shop).stdout)
+    assert scones(*words, cwd=shop).returncode == 0, "what failed before is not this run's failure"
+    anew = json.loads(scones(*words, "--retry-failed", "--json", cwd=shop).stdout)
     assert anew["executions"] == 1
 
 
-def test_a_run_that_was_killed_goes_on_where_it_was(shop: Path, endpoint: str, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_goes_on_where_it_was(
+    scones: Run,
+    start_scones: Callable[..., subprocess.Popen[str]],
+    wait_until: Callable[..., None],
+    shop: Path,
+    endpoint: str,
+    tmp_path: Path,
+) -> None:
     store = tmp_path / "store"
     pictures = list((shop / ".scones/store/scones").rglob("pictures/test/**/*.png"))[:40]
     for number, picture in enumerate(pictures):
@@ -185,16 +179,14 @@ def test_a_run_that_was_killed_goes_on_where_it_was(shop: Path, endpoint: str, t
         arrival.parent.mkdir(parents=True)
         arrival.write_bytes(picture.read_bytes())
     common = ("--store", str(store), "--journal", str(tmp_path / "j.sqlite"))
-    assert scones_run("orders", "--sample", "90", "--store", str(store), cwd=shop).returncode == 0
+    assert scones("orders", "--sample", "90", "--store", str(store), cwd=shop).returncode == 0
     words = ("run", "--endpoint-url", endpoint, *common)
-    child = subprocess.Popen([sys.executable, "-m", "scones", *words], cwd=shop, stderr=subprocess.DEVNULL)
+    child = start_scones(*words, cwd=shop)
     claims = store / "scones/order-claims"
-    deadline = time.monotonic() + 60
-    while len(list(claims.rglob("*.json"))) < 5 and child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(lambda: len(list(claims.rglob("*.json"))) >= 5 or child.poll() is not None)
     child.kill()
     child.wait()
-    shown = json.loads(scones_run(*words, "--json", cwd=shop).stdout)
+    shown = json.loads(scones(*words, "--json", cwd=shop).stdout)
     assert shown["executions"] + shown["worked_before"] == 40
     assert set(shown["outcomes"]) <= {"routed", "wait", "review"}
     claimed = [json.loads(path.read_text())["arrival"] for path in claims.rglob("*.json")]
@@ -203,16 +195,19 @@ def test_a_run_that_was_killed_goes_on_where_it_was(shop: Path, endpoint: str, t
     assert len(routes) + len(list((store / "scones/reviews").rglob("*.json"))) == 40
 
 
-def test_monitor_report_reads_what_the_endpoint_captured(shop: Path, endpoint: str) -> None:
+def test_monitor_report_reads_what_the_endpoint_captured(
+    scones: Run, wait_until: Callable[..., None], shop: Path, endpoint: str
+) -> None:
     import urllib.request
 
     picture = next((shop / ".scones/store/scones").rglob("pictures/test/**/*.png")).read_bytes()
     request = urllib.request.Request(f"{endpoint}/invocations", picture, {"Content-Type": "image/png"})
     assert len(json.load(urllib.request.urlopen(request, timeout=10))) == 2
-    deadline = time.monotonic() + 30
-    records = 0
-    while not records and time.monotonic() < deadline:  # the writer's own interval passes
-        shown = scones_run("monitor", "report", "--json", cwd=shop)
-        records = json.loads(shown.stdout)["records"]
-    assert records
-    assert "<html" in Path(json.loads(shown.stdout)["report"]).read_text()
+    figures: dict[str, Any] = {}
+
+    def report() -> int:  # the writer's own interval passes
+        figures.update(json.loads(scones("monitor", "report", "--json", cwd=shop).stdout))
+        return int(figures["records"])
+
+    wait_until(report)
+    assert "<html" in Path(figures["report"]).read_text()

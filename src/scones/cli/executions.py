@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -33,22 +34,23 @@ def executions(
     from scones.errors import SettingsError
     from scones.settings import Settings
     from scones.workflow.definitions import MACHINES
-    from scones.workflow.engine import Journal
+    from scones.workflow.engine import Journal, Status
 
-    known = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+    known = get_args(Status)
     if status is not None and status.upper() not in known:
         raise SettingsError(f"unknown status {status!r}: use one of {', '.join(known)}")
     with Journal.open_readonly(Settings.load(journal=journal).journal) as reader:
         if name is not None:
             found = _same_name(reader, name, [machine] if machine else MACHINES)
             if as_json:
-                print_json([{**_plain(one), "history": list(map(_plain, events))} for one, events in found])
-            for one, events in [] if as_json else found:
-                _show(one, events)
+                print_json([{**asdict(one), "history": list(map(asdict, events))} for one, events in found])
+            else:
+                for one, events in found:
+                    _show(one, events)
             return
         listed = reader.executions(machine, status.upper() if status else None, limit)  # type: ignore[arg-type]
     if as_json:
-        print_json(list(map(_plain, listed)))
+        print_json(list(map(asdict, listed)))
     else:
         _list(listed)
 
@@ -118,12 +120,6 @@ def _show(found: ExecutionDetail, events: Sequence[Event]) -> None:
         table.add_row(f"{after:.3f}", event.state or event.type, escape(what))
     out = results()
     out.print(table)
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(record)
 
 
 def _added(before: Any, after: Any) -> dict[str, str]:

@@ -22,8 +22,6 @@ from scones.cli._common import (
 if TYPE_CHECKING:
     from scones.workflow.engine import Event, ExecutionDetail
 
-_ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
-
 
 def run(
     watch: Annotated[bool, typer.Option("--watch", help="Go on with new arrivals until Ctrl+C")] = False,
@@ -54,7 +52,7 @@ def run(
     from scones.settings import Settings
     from scones.store import open_bucket
     from scones.workflow.application import LOCAL_ENDPOINT, check_endpoint, open_engine
-    from scones.workflow.arrivals import find_arrivals, outcomes, start_arrival
+    from scones.workflow.arrivals import MACHINE, ends_arrival, find_arrivals, outcomes, start_arrival
 
     settings = Settings.load(
         task=task, store=store, bucket=bucket, journal=journal, endpoint=endpoint, endpoint_url=endpoint_url
@@ -63,14 +61,14 @@ def run(
         settings = settings.model_copy(update={"endpoint_url": LOCAL_ENDPOINT})
     place = open_bucket(settings.store, settings.bucket)
     check_endpoint(settings)
-    names: dict[str, str] = {}  # of executions, by the arrival's key
-    fresh: set[str] = set()
+    seen: dict[str, str] = {}  # the status in which each arrival was found, by its key
+    fresh: list[str] = []  # executions to wait for
     others: list[str] = []
     with progress_bar(as_json) as bar:
         line = bar.add_task("executions", total=0)
 
         def count(event: Event) -> None:
-            if event.machine == "classify" and event.type in _ENDS:
+            if ends_arrival(event):
                 bar.advance(line)
 
         with open_engine(settings, concurrency=concurrency, on_event=count) as engine:
@@ -78,10 +76,10 @@ def run(
                 while True:
                     keys, others = find_arrivals(place)
                     for key in keys:
-                        if key not in names:
-                            names[key], waits = start_arrival(engine, place, key, retry_failed=retry_failed)
-                            if waits:
-                                fresh.add(names[key])
+                        if key not in seen:
+                            name, seen[key] = start_arrival(engine, place, key, retry_failed=retry_failed)
+                            if seen[key] == "RUNNING":
+                                fresh.append(name)
                                 bar.update(line, total=len(fresh))
                     if not watch:
                         break
@@ -91,8 +89,8 @@ def run(
             except KeyboardInterrupt:
                 console().print("stopped; what was interrupted goes on with the next `scones run`")
                 engine.check()
-            ended = [engine.describe(name, "classify") for name in sorted(fresh)]
-            before = [engine.status(name, "classify") for name in names.values() if name not in fresh]
+            ended = [engine.describe(name, MACHINE) for name in fresh]
+    before = [status for status in seen.values() if status != "RUNNING"]
     if as_json:
         counts = dict(outcomes(ended))
         print_json({"executions": len(ended), "outcomes": counts, "worked_before": len(before), "skipped": others})
@@ -115,7 +113,7 @@ def _tell(ended: Sequence[ExecutionDetail], before: Sequence[str], others: Seque
     said = ", ".join(f"{number} {word}" for word, number in counts.most_common())
     err.print(f"arrivals worked: {len(ended)}" + (f" ({said})" if said else ""))
     if before:
-        failed = sum(status not in ("SUCCEEDED", "RUNNING") for status in before)
+        failed = sum(status != "SUCCEEDED" for status in before)
         err.print(f"worked before: {len(before)}" + (f", {failed} of them failed (--retry-failed)" if failed else ""))
     if others:
         err.print(f"skipped, no pictures: {', '.join(others[:5])}{' …' if len(others) > 5 else ''}")

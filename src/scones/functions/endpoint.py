@@ -41,12 +41,15 @@ def endpoint_client(settings: Settings) -> SageMakerRuntimeClient:
         retries={"total_max_attempts": 1},  # the state machine retries, and shows it
         max_pool_connections=64,
     )
-    session, region = botocore.session.Session(), None
-    if settings.endpoint_url is not None and _on_this_machine(settings.endpoint_url):
-        session, region = _session_that_reads_nothing(), "local"
+    local = settings.endpoint_url is not None and _on_this_machine(settings.endpoint_url)
+    session = _session_that_reads_nothing() if local else botocore.session.Session()
+    if local:
         config = config.merge(Config(signature_version=botocore.UNSIGNED, proxies={}))
     client = session.create_client(
-        "sagemaker-runtime", endpoint_url=settings.endpoint_url, region_name=region, config=config
+        "sagemaker-runtime",
+        endpoint_url=settings.endpoint_url,
+        region_name="local" if local else None,
+        config=config,
     )
     return cast("SageMakerRuntimeClient", client)
 

@@ -56,7 +56,7 @@ def evaluate(
         parts.append(classifier.predict(images[start : start + 64])[0])
         report(len(parts[-1]))
     figures = measure(info, np.concatenate(parts), labels, [line.source_ref for line in lines])
-    data = {"version": dataset.version, "source": dataset.record.source, "counts": dataset.counts()}
+    data = {"version": dataset.version, "source": dataset.source, "counts": dataset.counts()}
     return {"title": task.title, "dataset": data, **figures}
 
 

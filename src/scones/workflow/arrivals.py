@@ -13,11 +13,13 @@ from scones.errors import ExecutionMissing
 from scones.store import Bucket, Layout
 
 if TYPE_CHECKING:
-    from scones.workflow.engine import Engine, ExecutionDetail
+    from scones.workflow.engine import Engine, Event, ExecutionDetail, Status
 
-__all__ = ["execution_name", "find_arrivals", "outcome", "outcomes", "start_arrival"]
+__all__ = ["MACHINE", "ends_arrival", "execution_name", "find_arrivals", "outcome", "outcomes", "start_arrival"]
 
 MACHINE = "classify"
+"""The state machine that works arrivals."""
+_ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
 
 
 def find_arrivals(bucket: Bucket) -> tuple[list[str], list[str]]:
@@ -42,7 +44,7 @@ def execution_name(bucket: Bucket, key: str) -> str:
     return f"{stem}-{hashlib.sha256(bucket.url(key).encode()).hexdigest()[:16]}"
 
 
-def start_arrival(engine: Engine, bucket: Bucket, key: str, *, retry_failed: bool = False) -> tuple[str, bool]:
+def start_arrival(engine: Engine, bucket: Bucket, key: str, *, retry_failed: bool = False) -> tuple[str, Status]:
     """Start the execution of an arrival, unless it was started before.
 
     Args:
@@ -53,26 +55,31 @@ def start_arrival(engine: Engine, bucket: Bucket, key: str, *, retry_failed: boo
             arrival in the hands of another that left none.
 
     Returns:
-        The name of the arrival's newest execution; and whether it is to be waited for: it was started
-        now, or an earlier process had not finished it.
+        The name of the arrival's newest execution, and its status: RUNNING when it was started now or
+        an earlier process had not finished it.
     """
     first = execution_name(bucket, key)
-    earlier: list[str] = []
+    earlier: dict[str, Status] = {}
     while True:
         name = f"{first}.{len(earlier) + 1}" if earlier else first
         try:
             status = engine.status(name, MACHINE)
         except ExecutionMissing:
             if earlier and not retry_failed:
-                return earlier[-1], False
+                return earlier.popitem()
             given = {"image_data": "", "s3_bucket": bucket.name, "s3_key": key}
-            engine.start(MACHINE, {**given, "supersedes": earlier} if earlier else given, name=name)
-            return name, True
+            engine.start(MACHINE, {**given, "supersedes": list(earlier)} if earlier else given, name=name)
+            return name, "RUNNING"
         if status == "RUNNING":
-            return name, True
+            return name, status
         if status == "SUCCEEDED" and not (retry_failed and _lost(bucket, engine.describe(name, MACHINE))):
-            return name, False
-        earlier.append(name)
+            return name, status
+        earlier[name] = status
+
+
+def ends_arrival(event: Event) -> bool:
+    """Say whether an event is the end of an arrival's execution; for showing progress."""
+    return event.machine == MACHINE and event.type in _ENDS
 
 
 def _lost(bucket: Bucket, execution: ExecutionDetail) -> bool:

@@ -138,7 +138,7 @@ class Engine:
 
     def status(self, name: str, machine: str | None = None) -> Status:
         """An execution's status; raises as :meth:`describe`."""
-        return self.describe(name, machine).status
+        return self._journal.status(name, machine)
 
     def describe(self, name: str, machine: str | None = None) -> ExecutionDetail:
         """An execution by name or ARN.

@@ -100,6 +100,13 @@ class JournalReader:
         with self._lock:
             self._connection.close()
 
+    def status(self, name: str, machine: str | None = None) -> Status:
+        """An execution's status, without loading what it carries; raises as :meth:`describe`."""
+        with self._lock, translated(self.path, "read"):
+            row = self._one("SELECT status FROM executions WHERE id = ?", self.find(name, machine))
+            status: Status = row["status"]
+            return status
+
     def describe(self, name: str, machine: str | None = None) -> ExecutionDetail:
         """An execution by its name or its ARN, with its input and output.
 
