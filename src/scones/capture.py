@@ -154,7 +154,7 @@ def read_capture(bucket: Bucket, prefix: str, problems: CaptureProblems | None =
         prefix: as ``capture`` or ``capture/scones/AllTraffic/2026/11``.
         problems: filled while reading.
     """
-    keys = [entry.key for entry in bucket.list(prefix) if entry.key.endswith(".jsonl")]
+    keys = [key for key in bucket.list(prefix) if key.endswith(".jsonl")]
     for key in sorted(keys, key=_written_at):
         for number, line in enumerate(bucket.get(key).splitlines(), start=1):
             if not line.strip():

@@ -92,7 +92,7 @@ def run_demo(archive: Path | None, reporter: Reporter | None = None) -> DemoResu
     Raises:
         SconesError: whatever a step raises.
     """
-    if archive is not None and not archive.is_file():
+    if archive is not None and not archive.is_file():  # before what an earlier run made is removed
         raise SourceMissing(f"no archive at {archive}: give the path of cifar-100-python.tar.gz with --archive")
     with _alone():
         _start_clean()
@@ -247,10 +247,9 @@ def _dispatch(bucket: Bucket, dataset: Dataset, settings: Settings, count: int, 
         ended = [engine.describe(name, MACHINE) for name in names]
     routes = [execution.output for execution in ended if isinstance(execution.output, dict)]
     decided = [route for route in routes if route.get("outcome") in ("routed", "wait")]
-    claims = list(bucket.list(Layout.order_claim(settings.depot)))
     return {
         "outcomes": outcomes(ended),
-        "orders_claimed": len(claims),
+        "orders_claimed": len(list(bucket.list(Layout.order_claim(settings.depot)))),
         "decided_right": (sum(truth[str(r["arrival_id"])] == r["label"] for r in decided), len(decided)),
         "failure": next((e for e in ended if e.status != "SUCCEEDED"), None),
     }

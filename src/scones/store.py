@@ -11,7 +11,6 @@ import errno
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -25,19 +24,10 @@ from scones.errors import ObjectExists, ObjectMissing, SettingsError, StoreError
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-__all__ = ["Bucket", "Layout", "ObjectInfo", "disk_error", "open_bucket"]
+__all__ = ["Bucket", "Layout", "disk_error", "open_bucket"]
 
 _FAULTS = (BaseError, OSError, ValueError)  # a ValueError is a key that the store cannot have
 _RECORD = re.compile(r"(\d{8})\.json")
-
-
-@dataclass(frozen=True)
-class ObjectInfo:
-    """A listed object: its key, its size in bytes, and when it was last written (POSIX seconds)."""
-
-    key: str
-    size: int
-    modified: float
 
 
 class Bucket:
@@ -106,12 +96,11 @@ class Bucket:
             raise self._failure("look up", key, error) from error
         return True
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """List the objects below a prefix (a folder's name, without a slash at its end), sorted by key a page."""
+    def list(self, prefix: str) -> Iterator[str]:
+        """List the keys below a prefix (a folder's name, without a slash at its end), sorted by page."""
         try:
             for page in obstore.list(self._store, prefix):
-                for entry in sorted(page, key=lambda entry: entry["path"]):
-                    yield ObjectInfo(entry["path"], entry["size"], entry["last_modified"].timestamp())
+                yield from sorted(entry["path"] for entry in page)
         except _FAULTS as error:
             raise self._failure("list", prefix, error) from error
 
@@ -167,7 +156,7 @@ class Bucket:
 
     def latest_number(self, series: str) -> int:
         """The number of a series' newest record; 0 when there is none."""
-        names = (_RECORD.fullmatch(entry.key.rsplit("/", 1)[1]) for entry in self.list(series))
+        names = (_RECORD.fullmatch(key.rsplit("/", 1)[1]) for key in self.list(series))
         return max((int(name[1]) for name in names if name), default=0)
 
     def latest(self, series: str) -> Any | None:
@@ -250,6 +239,7 @@ class Layout:
 
     ARRIVALS = "arrivals"
     CAPTURE = "capture"
+    REVIEWS = "reviews"
 
     @staticmethod
     def record(series: str, number: int) -> str:
@@ -289,7 +279,7 @@ class Layout:
     @staticmethod
     def review(arrival: str) -> str:
         """A picture that waits for a person; ``review.asl.json`` writes it."""
-        return f"reviews/{arrival}.json"
+        return f"{Layout.REVIEWS}/{arrival}.json"
 
     @staticmethod
     def orders(depot: str) -> str:

@@ -10,11 +10,11 @@ def reviews(store: StoreOption = None, bucket: BucketOption = None, as_json: Jso
     from rich.table import Column, Table
 
     from scones.settings import Settings
-    from scones.store import open_bucket
+    from scones.store import Layout, open_bucket
 
     settings = Settings.load(store=store, bucket=bucket)
     place = open_bucket(settings.store, settings.bucket)
-    found = [place.get_json(entry.key) for entry in place.list("reviews")]
+    found = list(map(place.get_json, place.list(Layout.REVIEWS)))
     if as_json:
         print_json(found)
         return

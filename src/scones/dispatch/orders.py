@@ -36,8 +36,8 @@ def read_orders(bucket: Bucket, depot: str) -> list[Order]:
         DispatchError: a file holds a line that is no order.
     """
     orders: dict[str, Order] = {}
-    for entry in bucket.list(Layout.orders(depot)):
-        for order in _parse_lines(bucket.get(entry.key), bucket.url(entry.key)):
+    for key in bucket.list(Layout.orders(depot)):
+        for order in _parse_lines(bucket.get(key), bucket.url(key)):
             orders[order.order_id] = order
     return list(orders.values())
 
@@ -65,7 +65,7 @@ def _parse_lines(data: bytes, origin: str) -> Iterator[Order]:
 def open_orders(bucket: Bucket, depot: str) -> list[Order]:
     """The orders of a depot that no driver has."""
     prefix = Layout.order_claim(depot)
-    taken = {entry.key.removeprefix(f"{prefix}/").removesuffix(".json") for entry in bucket.list(prefix)}
+    taken = {key.removeprefix(f"{prefix}/").removesuffix(".json") for key in bucket.list(prefix)}
     return [order for order in read_orders(bucket, depot) if order.order_id not in taken]
 
 

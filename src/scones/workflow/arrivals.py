@@ -30,8 +30,8 @@ def find_arrivals(bucket: Bucket) -> tuple[list[str], list[str]]:
     """
     pictures: list[str] = []
     others: list[str] = []
-    for entry in bucket.list(Layout.ARRIVALS):
-        (pictures if picture_type(entry.key) else others).append(entry.key)
+    for key in bucket.list(Layout.ARRIVALS):
+        (pictures if picture_type(key) else others).append(key)
     return pictures, others
 
 
