@@ -1,273 +1,272 @@
 """Train a backbone on CIFAR-100 and write it as ONNX. Needs the ``train`` extra (torch).
 
-The shipped backbone was made by::
-
-    scones pretrain --archive cifar-100-python.tar.gz --epochs 30 --out src/scones/training/backbones/small.onnx
-
-It learns from the training split without the calibration pictures (:func:`scones.staging.in_calibration`),
-and its learning curve is measured on those; the test split is read once, at the end.
+The shipped backbones were made by the commands in docs/models.md. They learn from the training split
+without the calibration pictures (:func:`scones.staging.in_calibration`), and the learning curve is
+measured on those; the test split is read once, at the end.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import math
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
+import torch
+from torch import nn
 
 from scones.errors import TrainingError
 from scones.picture import content_hash
-from scones.staging.cifar100 import read_split
+from scones.staging.cifar100 import CifarSplit, read_split
 from scones.staging.splits import in_calibration
+from scones.training.augmentation import shift_and_mirror
+from scones.training.averaging import follow
+from scones.training.export import export_backbone
+from scones.training.muon import Muon
+from scones.training.networks import ARCHITECTURES, FlipAveraged, features
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from numpy.typing import NDArray
 
-__all__ = ["pretrain"]
+__all__ = ["Recipe", "pretrain"]
 
-_MEAN = (129.3, 124.1, 112.4)
-_STD = (68.2, 65.4, 70.4)
+_CLASSES = 100
+_WATCHED = 2000
+"""Held-out pictures that the learning curve is measured on."""
+_WARM_UP = 0.02
+_LAST = 0.1
+"""Share of the training at whose end pictures are whole: no CutMix."""
 
 
-def pretrain(  # noqa: PLR0915 - a training loop on one screen
+@dataclass(frozen=True)
+class Recipe:
+    """How a backbone is trained; the defaults made the shipped ones.
+
+    Attributes:
+        batch: pictures a step.
+        rate: learning rate of the convolutions (Muon), which falls to zero in a straight line.
+        plain_rate: that of everything else (SGD with momentum).
+        small_share: share of the training during which pictures have ``small_side`` pixels a side instead
+            of 32, which costs about half.
+        cutmix: probability that a step pastes a piece of each picture into another (Yun et al. 2019).
+        smoothing: label smoothing.
+        teacher_weight: share of the loss that comes from the teacher's answers, where there is a teacher.
+        teacher_temperature: that softens them (Hinton et al. 2015).
+    """
+
+    batch: int = 320
+    rate: float = 0.09
+    plain_rate: float = 0.25
+    small_share: float = 0.6
+    small_side: int = 24
+    cutmix: float = 0.3
+    smoothing: float = 0.1
+    teacher_weight: float = 0.7
+    teacher_temperature: float = 3.0
+
+
+def pretrain(
     archive: Path,
     out: Path,
     *,
-    epochs: int = 30,
-    batch: int = 128,
-    peak_lr: float = 0.2,
-    widths: tuple[int, ...] = (24, 64, 192),
+    network: str = "small",
+    epochs: int = 24,
+    teacher: Path | None = None,
+    recipe: Recipe = Recipe(),
     seed: int = 0,
     report: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Train a small stride-2 ResNet on CIFAR-100's 100 classes and write its features as ONNX.
+    """Train a backbone's network on CIFAR-100's 100 classes and write its features as ONNX.
 
-    A checkpoint is written beside ``out`` after each epoch; a run that was killed goes on from there.
+    A checkpoint is written beside ``out`` after each epoch; a run that was killed goes on from there. It
+    is also what ``teacher`` takes. All randomness comes from seed, epoch and step.
 
     Args:
         archive: the CIFAR-100 python archive.
         out: the ONNX file to write: input ``images`` uint8 (N, 32, 32, 3), output ``embedding``
-            float32 (N, ``widths[-1]``).
+            float32 (N, D).
+        network: which of ``scones.training.networks.ARCHITECTURES``.
         epochs: passes over the 40,001 training pictures.
-        batch: pictures a step.
-        peak_lr: the highest learning rate, for this batch size.
-        widths: channels of the three stages.
+        teacher: the checkpoint of a better backbone to learn from (distillation).
+        recipe: everything else.
         seed: of weights, order and augmentation.
         report: called with a row of the learning curve after each epoch.
 
     Returns:
-        The final figures: parameters, accuracy on held-out and test pictures, seconds.
+        The final figures: parameters, accuracy on held-out and test pictures (of the picture and its mirror
+        image together, as the backbone is used), seconds.
 
     Raises:
-        TrainingError: torch is not installed.
+        TrainingError: there is no network of that name, or a checkpoint is of another one.
     """
-    try:
-        import torch
-        import torch.nn.functional as F  # noqa: N812 - torch's own convention
-    except ImportError as error:
-        raise TrainingError(
-            "pretraining needs torch: pip install torch==2.13.0, then pip install 'scones[train]'"
-        ) from error
-
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
+    if network not in ARCHITECTURES:
+        raise TrainingError(f"unknown network {network!r}: use one of {', '.join(ARCHITECTURES)}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     train, test = read_split(archive, "train"), read_split(archive, "test")
     held = np.array([in_calibration(content_hash(PIL.Image.fromarray(image))) for image in train.images])
     images = torch.from_numpy(train.images[~held]).to(device)
     labels = torch.from_numpy(train.labels[~held]).to(device)
+    watched = held & (np.cumsum(held) <= _WATCHED)
 
-    net = _resnet(widths).to(device)
-    average = copy.deepcopy(net)
-    decay = [p for p in net.parameters() if p.ndim > 1]
-    plain = [p for p in net.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.SGD(
-        [{"params": decay, "weight_decay": 5e-4}, {"params": plain, "weight_decay": 0.0}],
-        lr=0.0, momentum=0.9, nesterov=True,
-    )  # fmt: skip
-    steps = len(images) // batch
-    checkpoint = out.with_suffix(".ckpt")
-    first, elapsed = 0, 0.0
+    torch.manual_seed(seed)
+    run = _Run(network, recipe, epochs, device)
+    if teacher is not None:
+        run.lessons = _logits(_load(teacher, device), images)
+    checkpoint, curve = out.with_suffix(".ckpt"), out.with_suffix(".curve.jsonl")
     if checkpoint.is_file():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        net.load_state_dict(state["net"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        first, elapsed = state["epoch"], state["seconds"]
-        rng = np.random.default_rng((seed, first))
-        torch.manual_seed(seed + first)
-
-    started = time.monotonic() - elapsed
-    for epoch in range(first, epochs):
-        net.train()
-        order = torch.from_numpy(rng.permutation(len(images)))
-        total = 0.0
-        for step in range(steps):
-            done = (epoch + step / steps) / epochs
-            lr = peak_lr * min(1.0, done / 0.15) * 0.5 * (1 + math.cos(math.pi * max(0.0, (done - 0.15) / 0.85)))
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            rows = order[step * batch : (step + 1) * batch].to(device)
-            x, y = _augment(images[rows], rng), labels[rows]
-            loss = F.cross_entropy(net(x), y, label_smoothing=0.1)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            total += float(loss.detach())
-            if step % 8 == 0:
-                _follow(average, net, 0.98 if done < 0.3 else 0.99)
+        run.restore(checkpoint)
+    started = time.monotonic() - run.seconds
+    for epoch in range(run.epoch, epochs):
+        loss = run.learn(images, labels, np.random.default_rng((seed, epoch)))
         row = {
             "epoch": epoch + 1,
-            "loss": round(total / steps, 4),
-            "held_out_accuracy": round(_accuracy(average, train.images[held], train.labels[held], device), 4),
+            "loss": round(loss, 4),
+            "held_out_accuracy": round(_accuracy(run.average, train, watched, device), 4),
             "seconds": round(time.monotonic() - started, 1),
         }
         report(row)
-        with out.with_suffix(".curve.jsonl").open("a") as file:
+        with curve.open("a") as file:
             file.write(json.dumps(row) + "\n")
-        state = {
-            "net": net.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
-            "epoch": epoch + 1, "seconds": time.monotonic() - started,
-        }  # fmt: skip
-        torch.save(state, checkpoint.with_suffix(".part"))
-        checkpoint.with_suffix(".part").replace(checkpoint)
-
-    _export(average, out)
+        run.save(checkpoint, time.monotonic() - started)
+    export_backbone(run.average[0], out)
     return {
-        "parameters": sum(p.numel() for p in average.parameters()),
-        "held_out_accuracy": _accuracy(average, train.images[held], train.labels[held], device),
-        "test_accuracy": _accuracy(average, test.images, test.labels, device),
+        "parameters": sum(p.numel() for p in run.average[0].parameters()),
+        "held_out_accuracy": _accuracy(run.average, train, held, device),
+        "test_accuracy": _accuracy(run.average, test, np.ones(len(test.images), bool), device),
         "seconds": round(time.monotonic() - started, 1),
         "bytes": out.stat().st_size,
     }
 
 
-def _resnet(widths: tuple[int, ...]) -> Any:
-    """A pre-norm-free residual network (He et al. 2016), halved in size by its first convolution."""
-    from torch import nn
+class _Run:
+    """A network that learns, and its averaged weights, which are what is kept of it in the end."""
 
-    def conv(inside: int, outside: int, stride: int = 1) -> Any:
-        return nn.Sequential(nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside))
+    def __init__(self, network: str, recipe: Recipe, epochs: int, device: str) -> None:
+        self.network, self.recipe, self.epochs = network, recipe, epochs
+        self.net = _classifier(network, device)
+        self.average = copy.deepcopy(self.net)
+        self.optimizers = [
+            Muon([p for p in self.net.parameters() if p.ndim == 4], lr=recipe.rate),
+            torch.optim.SGD(
+                [{"params": [p for p in self.net.parameters() if p.ndim == 2], "weight_decay": 5e-4},
+                 {"params": [p for p in self.net.parameters() if p.ndim == 1], "weight_decay": 0.0}],
+                lr=recipe.plain_rate, momentum=0.9, nesterov=True,
+            ),
+        ]  # fmt: skip
+        self.lessons: torch.Tensor | None = None
+        self.epoch, self.seconds = 0, 0.0
 
-    class Block(nn.Module):
-        def __init__(self, inside: int, outside: int, stride: int) -> None:
-            super().__init__()
-            self.first = conv(inside, outside, stride)
-            self.second = conv(outside, outside)
-            self.skip = nn.Identity() if inside == outside else nn.Sequential(
-                nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),
-                nn.Conv2d(inside, outside, 1, bias=False), nn.BatchNorm2d(outside),
-            )  # fmt: skip
-            nn.init.zeros_(self.second[1].weight)
+    def learn(self, images: torch.Tensor, labels: torch.Tensor, rng: np.random.Generator) -> float:
+        """Go through the pictures once.
 
-        def forward(self, x: Any) -> Any:
-            return nn.functional.relu(self.skip(x) + self.second(nn.functional.relu(self.first(x))))
+        Args:
+            images: uint8 (N, 32, 32, 3).
+            labels: int64 (N,).
+            rng: of the order and the augmentation.
 
-    layers: list[Any] = [conv(3, widths[0], 2), nn.ReLU()]
-    inside = widths[0]
-    for stage, width in enumerate(widths):
-        layers += [Block(inside, width, 1 if stage == 0 else 2), Block(width, width, 1)]
-        inside = width
-    features = nn.Sequential(_normalise(), *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return nn.Sequential(features, nn.Linear(inside, 100))
+        Returns:
+            The mean loss.
+        """
+        self.net.train()
+        order = torch.from_numpy(rng.permutation(len(images))).to(images.device)
+        steps, total = max(1, len(images) // self.recipe.batch), 0.0
+        for step in range(steps):
+            done = (self.epoch + step / steps) / self.epochs
+            rows = order[step * self.recipe.batch : (step + 1) * self.recipe.batch]
+            x = shift_and_mirror(images[rows], (rows + self.epoch) % 2 == 1, rng)
+            targets = self._targets(labels[rows], rows)
+            if done < self.recipe.small_share:
+                side = self.recipe.small_side
+                x = nn.functional.interpolate(x, size=(side, side), mode="bilinear", antialias=True)
+            if done < 1 - _LAST and rng.random() < self.recipe.cutmix:
+                x, targets = _cutmix(x, targets, rng)
+            loss = nn.functional.cross_entropy(self.net(x.permute(0, 2, 3, 1)), targets)
+            self._descend(loss, min(1.0, done / _WARM_UP) * (1 - done))
+            if step % 8 == 0:
+                follow(self.average, self.net, keep=0.9 if done < 0.5 else 0.95)
+            total += loss.item()
+        self.epoch += 1
+        return total / steps
+
+    def _targets(self, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """What the network should answer, float32 (N, 100): the label, smoothed, and the teacher's opinion."""
+        smoothing = self.recipe.smoothing
+        targets = nn.functional.one_hot(labels, _CLASSES).float() * (1 - smoothing) + smoothing / _CLASSES
+        if self.lessons is not None:
+            opinion = torch.softmax(self.lessons[rows] / self.recipe.teacher_temperature, 1)
+            targets = targets.lerp(opinion, self.recipe.teacher_weight)
+        return targets
+
+    def _descend(self, loss: torch.Tensor, share: float) -> None:
+        """Take a step at a share of each learning rate."""
+        rates = (self.recipe.rate, self.recipe.plain_rate)
+        for optimizer, rate in zip(self.optimizers, rates, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * share
+            optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+    def save(self, checkpoint: Path, seconds: float) -> None:
+        state = {
+            "name": self.network, "net": self.net.state_dict(), "average": self.average.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "epoch": self.epoch, "seconds": seconds,
+        }  # fmt: skip
+        part = checkpoint.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(checkpoint)
+
+    def restore(self, checkpoint: Path) -> None:
+        state = torch.load(checkpoint, weights_only=True)
+        if state["name"] != self.network:
+            raise TrainingError(f"{checkpoint} is of {state['name']}, not of {self.network}: move it away")
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
 
 
-def _normalise() -> Any:
-    import torch
-    from torch import nn
-
-    class Normalise(nn.Module):
-        """uint8 (N, H, W, 3) → float32 (N, 3, H, W) of about zero mean and unit variance."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
-            self.register_buffer("scale", 1 / torch.tensor(_STD).view(1, 3, 1, 1))
-
-        def forward(self, x: Any) -> Any:
-            return (x.permute(0, 3, 1, 2).float() - self.mean) * self.scale
-
-    return Normalise()
+def _classifier(network: str, device: str) -> nn.Sequential:
+    trunk = features(ARCHITECTURES[network])
+    return nn.Sequential(trunk, nn.Linear(ARCHITECTURES[network].widths[-1], _CLASSES)).to(device)
 
 
-def _augment(x: Any, rng: np.random.Generator) -> Any:
-    """Flip each picture with probability one half, and shift it by up to four pixels."""
-    import torch
-
-    n, height, width, _ = x.shape
-    padded = torch.nn.functional.pad(x.permute(0, 3, 1, 2).float(), (4, 4, 4, 4), mode="reflect").byte()
-    dy, dx = torch.from_numpy(rng.integers(0, 9, (2, n))).to(x.device)
-    columns = torch.arange(width, device=x.device).expand(n, width)
-    flip = torch.from_numpy(rng.random(n) < 0.5).to(x.device)[:, None]
-    columns = torch.where(flip, width - 1 - columns, columns) + dx[:, None]
-    rows = torch.arange(height, device=x.device).expand(n, height) + dy[:, None]
-    which = torch.arange(n, device=x.device)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]]
+def _load(checkpoint: Path, device: str) -> nn.Sequential:
+    """The network of a checkpoint, with its averaged weights."""
+    if not checkpoint.is_file():
+        raise TrainingError(f"no teacher at {checkpoint}: give the *.ckpt that `scones pretrain` wrote")
+    state = torch.load(checkpoint, map_location=device, weights_only=True)
+    network = _classifier(state["name"], device)
+    network.load_state_dict(state["average"])
+    return network
 
 
-def _follow(average: Any, net: Any, keep: float) -> None:
-    """Move the averaged weights a step towards the current ones (Polyak & Juditsky 1992)."""
-    import torch
+def _cutmix(x: torch.Tensor, targets: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Paste a rectangle of each picture's neighbour in the batch into it, and mix the targets by area."""
+    height, width = x.shape[2:]
+    share = np.sqrt(rng.random())
+    rows, columns = max(1, int(height * share)), max(1, int(width * share))
+    top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
+    x = x.clone()
+    x[:, :, top : top + rows, left : left + columns] = x.roll(1, 0)[:, :, top : top + rows, left : left + columns]
+    return x, targets.lerp(targets.roll(1, 0), rows * columns / (height * width))
 
+
+def _logits(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """Answers, float32 (N, 100), to pictures and their mirror images together."""
+    both = FlipAveraged(net).eval()
     with torch.no_grad():
-        for old, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-            if old.dtype.is_floating_point:
-                old.lerp_(new, 1 - keep)
-            else:
-                old.copy_(new)
+        return torch.cat([both(images[start : start + 500]) for start in range(0, len(images), 500)])
 
 
-def _accuracy(net: Any, images: np.ndarray, labels: np.ndarray, device: str) -> float:
-    import torch
-
-    net.eval()
-    hits = 0
-    with torch.no_grad():
-        for start in range(0, len(images), 1000):
-            x = torch.from_numpy(images[start : start + 1000]).to(device)
-            hits += int((net(x).argmax(1).cpu().numpy() == labels[start : start + 1000]).sum())
-    return hits / len(images)
-
-
-def _flip_averaged(features: Any) -> Any:
-    """The mean of the features of a picture and of its mirror image."""
-    import torch
-    from torch import nn
-
-    class FlipAveraged(nn.Module):
-        def forward(self, x: Any) -> Any:
-            both = features(torch.cat([x, x.flip(2)]))
-            return both.reshape(2, -1, both.shape[1]).mean(0)
-
-    return FlipAveraged()
-
-
-def _export(net: Any, out: Path) -> None:
-    """Write the features alone as ONNX, without the traces of this machine that the exporter notes in each node."""
-    import onnx
-    import torch
-
-    features = _flip_averaged(copy.deepcopy(net[0]).cpu().eval()).eval()
-    program = torch.onnx.export(
-        features,
-        (torch.zeros((2, 32, 32, 3), dtype=torch.uint8),),
-        input_names=["images"],
-        output_names=["embedding"],
-        dynamic_shapes=({0: torch.export.Dim("n")},),
-        verbose=False,
-    )
-    model = program.model_proto
-    for node in model.graph.node:
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
-        value.ClearField("metadata_props")
-    model.graph.ClearField("metadata_props")
-    model.ClearField("metadata_props")
-    onnx.checker.check_model(model)
-    out.write_bytes(model.SerializeToString())
+def _accuracy(net: nn.Module, split: CifarSplit, chosen: NDArray[np.bool_], device: str) -> float:
+    found = _logits(net, torch.from_numpy(split.images[chosen]).to(device)).argmax(1).cpu().numpy()
+    return float((found == split.labels[chosen]).mean())
