@@ -113,8 +113,11 @@ def test_a_split_that_a_later_verb_will_miss_is_warned_of() -> None:
     )
     assert test.startswith("the test split has 0 pictures, none of bicycle and motorcycle, but scones evaluate needs")
     assert [value for name, value in checks.summary() if name == "warning"] == list(checks.warnings)
+    many = [seen(number, "test", "motorcycle") for number in range(10, 60)]
     rest = [seen(5, "calibration", "motorcycle"), seen(6, "test"), seen(7, "test", "motorcycle")]
-    _, whole = check([*gaps, *rest], LABELS)
+    _, few = check([*gaps, *rest], LABELS)
+    assert [warning[:42] for warning in few.warnings] == ["the test split has 2 pictures, too few to "]
+    _, whole = check([*gaps, *rest, *many], LABELS)
     assert whole.warnings == ()
     assert "warning" not in dict(whole.summary())
 

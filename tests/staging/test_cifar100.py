@@ -59,3 +59,15 @@ def test_an_unknown_class_is_named_with_close_ones(make_archive: MakeArchive) ->
 def test_a_class_that_stands_for_two_labels_is_refused(make_archive: MakeArchive) -> None:
     with pytest.raises(TaskError, match="'bridge' stands for both 'a' and 'b'"):
         cifar100_pictures(make_archive(), make_task(a=("bridge",), b=("bridge",)))
+
+
+def test_a_label_may_be_limited_and_is_taken_evenly_from_its_classes(make_archive: MakeArchive) -> None:
+    task = make_task(a=("bicycle", "motorcycle"), b=("bridge",)).model_copy(update={"per_label": 8})
+    archive = make_archive()
+    pictures = list(cifar100_pictures(archive, task))
+    assert {(split, label): sum((one.split, one.label) == (split, label) for one in pictures)
+            for split in ("train", "test") for label in "ab"} == {
+        ("train", "a"): 8, ("train", "b"): 8, ("test", "a"): 2, ("test", "b"): 2,
+    }  # fmt: skip
+    of_bicycles = {one.data for one in cifar100_pictures(archive, make_task(a=("bicycle",), b=("bridge",)))}
+    assert sum(one.data in of_bicycles for one in pictures if one.label == "a") == 4 + 1

@@ -54,7 +54,7 @@ def test_the_manifest_has_the_augmented_shape_and_lists_have_three_columns(
     dataset = stage(bucket, vehicles, drawn)
     rows = [json.loads(row) for row in bucket.get(f"{dataset.prefix}/manifest.jsonl").splitlines()]
     assert set(rows[0]) == {
-        "source-ref", "label", "label_index", "split", "hash", "width", "height", "origin",
+        "source-ref", "label", "label_index", "split", "hash", "width", "height", "origin", "group",
     }  # fmt: skip
     assert all(row["source-ref"] == f"pictures/{row['split']}/{row['label']}/{row['hash'][:16]}.png" for row in rows)
     for split in ("train", "test"):

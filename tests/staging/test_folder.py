@@ -74,6 +74,22 @@ def test_a_sub_folder_that_is_no_label_lists_both(folder: Path, vehicles: Task) 
     with pytest.raises(
         SourceError,
         match="holds sub-folders bicycle, motorcycle, scooter, "
-        "but the labels of task vehicles are bicycle, motorcycle: rename or move scooter",
+        "but the labels of task vehicles are bicycle, motorcycle: rename or move scooter, or name them under",
     ):
         folder_pictures(folder, vehicles)
+
+
+def test_a_sub_folder_may_keep_a_name_that_is_no_labels(folder: Path, vehicles: Task) -> None:
+    (folder / "bicycle").rename(folder / "City Bikes")
+    task = vehicles.model_copy(update={"classes": {"bicycle": ("City Bikes", "Tandems")}})
+    found = {(one.origin, one.label) for one in folder_pictures(folder, task)}
+    assert found == {("City Bikes/one.png", "bicycle"), ("motorcycle/one.png", "motorcycle")}
+
+
+def test_patterns_of_paths_tell_labels_and_the_rest_is_left_out(tmp_path: Path, vehicles: Task, draw: Draw) -> None:
+    for name in ("top-1.png", "shots/b-1.png", "shots/m-1.png", "masks/b-1.png", "LICENSE"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(draw(1))
+    task = vehicles.model_copy(update={"classes": {"bicycle": ("shots/b-*", "top-*"), "motorcycle": ("shots/m-*",)}})
+    found = [(one.origin, one.label) for one in folder_pictures(tmp_path, task)]
+    assert found == [("shots/b-1.png", "bicycle"), ("top-1.png", "bicycle"), ("shots/m-1.png", "motorcycle")]

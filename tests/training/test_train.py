@@ -15,7 +15,7 @@ from scones.bundle import read_bundle, write_bundle
 from scones.classifier import Classifier
 from scones.errors import BundleError, TrainingError
 from scones.picture import encode_png
-from scones.registry import current_policy, load_model, put_in_force, save_model
+from scones.registry import current_policy, load_model, register
 from scones.staging import Dataset, SourcePicture, write_dataset
 from scones.store import Bucket, open_bucket
 from scones.task import Task, load_task
@@ -143,17 +143,25 @@ def test_a_backbone_that_gives_no_numbers_stops_training(
         train(make_dataset(bucket, task), task, Backbone("nan", bytes(broken.SerializeToString()), 32), now=NOW)
 
 
-def test_a_model_put_in_force_is_the_one_that_is_loaded(bucket: Bucket, task: Task, backbone: Backbone) -> None:
+def test_the_first_model_is_in_production_and_the_newest_is_the_candidate(
+    bucket: Bucket, task: Task, backbone: Backbone
+) -> None:
     dataset = make_dataset(bucket, task)
+    saved = []
     for seed in (1, 2):
         info, model = train(dataset, task, backbone, seed=seed, now=NOW)
-        save_model(bucket, info, model)
-        put_in_force(bucket, info, who="test", why="newest", now=NOW)
-    assert current_policy(bucket, "vehicles").version == info.version
-    assert load_model(bucket, "vehicles").info == info
+        saved.append(register(bucket, info, model, who="test", now=NOW))
+    assert [one.in_production for one in saved] == [True, False]
+    assert current_policy(bucket, "vehicles").version == saved[0].info.version
+    assert load_model(bucket, "vehicles").info == saved[0].info
+    candidate = load_model(bucket, "vehicles", "candidate").info
+    assert candidate == saved[1].info == load_model(bucket, "vehicles", saved[1].info.version).info
+    assert (candidate.seed, candidate.parent) == (2, saved[0].info.version)
+    assert candidate.source == dataset.source
+    assert set(candidate.parameters) >= {"backbone_sha256", "penalty"}
 
 
-def test_without_a_model_in_force_the_way_to_one_is_told(bucket: Bucket) -> None:
+def test_without_a_model_in_production_the_way_to_one_is_told(bucket: Bucket) -> None:
     with pytest.raises(BundleError, match="train one with `scones train`"):
         load_model(bucket, "vehicles")
 

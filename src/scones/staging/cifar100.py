@@ -8,6 +8,7 @@ layers of features from tiny images", https://www.cs.toronto.edu/~kriz/cifar.htm
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -62,7 +63,8 @@ def cifar100_pictures(archive: Path, task: Task) -> Iterator[SourcePicture]:
             their fine names (``bicycle``) or their coarse ones (``vehicles_1``).
 
     Returns:
-        The pictures as lossless PNG, in the archive's splits and order. Labels come from the archive's
+        The pictures as lossless PNG, in the archive's splits and order; of a label that has more than the
+        task's ``per_label`` the first ones, as many of each of its classes. Labels come from the archive's
         label table; its file names are not to be trusted (``bike_s_*`` may be a motorcycle).
 
     Raises:
@@ -87,24 +89,39 @@ def cifar100_pictures(archive: Path, task: Task) -> Iterator[SourcePicture]:
                     f"task {task.name}: class {name!r} stands for both {chosen[index]!r} and {label!r}: "
                     "give it to one label"
                 )
-    return _chosen_pictures(archive, tables, of_fine, of_coarse)
+    return _chosen_pictures(archive, tables, of_fine, of_coarse, task.per_label)
 
 
 def _chosen_pictures(
-    archive: Path, tables: list[dict[bytes, Any]], of_fine: dict[int, str], of_coarse: dict[int, str]
+    archive: Path, tables: list[dict[bytes, Any]], of_fine: dict[int, str], of_coarse: dict[int, str], per_label: int
 ) -> Iterator[SourcePicture]:
     import PIL.Image
 
     from scones.picture import encode_png
 
     splits: tuple[_Splits, ...] = ("train", "test")
-    for split, table in zip(splits, tables, strict=True):
-        content = _split(archive, table, split)
-        for image, fine, coarse, name in zip(
-            content.images, content.labels, content.coarse, content.filenames, strict=True
-        ):
-            if label := of_fine.get(int(fine)) or of_coarse.get(int(coarse)):
-                yield SourcePicture(f"{split}/{name}", label, encode_png(PIL.Image.fromarray(image)), split)
+    contents = [_split(archive, table, split) for split, table in zip(splits, tables, strict=True)]
+    for split, content in zip(splits, contents, strict=True):
+        # a class's place: 0 to 99 is a fine one, from 100 a coarse one, where no label wants the fine one
+        classes = [
+            int(f) if int(f) in of_fine else 100 + int(c) for f, c in zip(content.labels, content.coarse, strict=True)
+        ]
+        labels = [of_fine.get(place) or of_coarse.get(place - 100) for place in classes]
+        most = round(per_label * len(labels) / max(len(contents[0].labels), 1))
+        for k in _evenly(labels, classes, most):
+            data = encode_png(PIL.Image.fromarray(content.images[k]))
+            yield SourcePicture(f"{split}/{content.filenames[k]}", labels[k] or "", data, split)
+
+
+def _evenly(labels: list[str | None], classes: list[int], most: int) -> list[int]:
+    """Choose pictures that have a label: all, or ``most`` a label, as many of each of its classes."""
+    seen: Counter[int] = Counter()
+    ranked: dict[str, list[tuple[int, int]]] = {}
+    for k, (label, place) in enumerate(zip(labels, classes, strict=True)):
+        if label:
+            ranked.setdefault(label, []).append((seen[place], k))
+            seen[place] += 1
+    return sorted(k for found in ranked.values() for _, k in sorted(found)[: most or None])
 
 
 def class_names(archive: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ class Inspected:
         mode: the file's pixel mode, in Pillow's words (RGB, L, RGBA, …).
         extension: of its true format, whatever its file was called.
         thumb: uint8 array of shape (32, 32), to compare it by.
+        group: the thing that it shows; empty when nothing is known of it.
+        settled: its source says where it belongs, and nobody else.
         place: where its bytes lie, for whoever keeps them.
     """
 
@@ -53,11 +56,22 @@ class Inspected:
     mode: str
     extension: str
     thumb: NDArray[np.uint8]
+    group: str = ""
+    settled: bool = False
     place: tuple[int, int] = (0, 0)
 
+    @property
+    def mark(self) -> str:
+        """What decides on its split, hex: pictures that have the same are never parted."""
+        return _mark(self.group, self.hash)
 
-def inspect_picture(picture: SourcePicture) -> Inspected:
+
+def inspect_picture(picture: SourcePicture, group: str = "") -> Inspected:
     """Decode a picture and say what it is.
+
+    Args:
+        picture: as its source has it.
+        group: the thing that it shows: all pictures of it belong to one split. Empty: the picture is its own.
 
     Raises:
         PictureError: it cannot be read.
@@ -70,8 +84,9 @@ def inspect_picture(picture: SourcePicture) -> Inspected:
         header = PIL.Image.open(io.BytesIO(picture.data))
     kind, mode = header.format or "", header.mode
     digest = content_hash(image)
-    split: Split = picture.split or ("test" if in_test(digest) else "train")
-    if split == "train" and in_calibration(digest):
+    mark = _mark(group, digest)
+    split: Split = picture.split or ("test" if in_test(mark) else "train")
+    if split == "train" and in_calibration(mark):
         split = "calibration"
     return Inspected(
         origin=picture.origin,
@@ -83,4 +98,10 @@ def inspect_picture(picture: SourcePicture) -> Inspected:
         mode=mode,
         extension=_EXTENSIONS.get(kind, kind.lower()),
         thumb=thumbnail(image),
+        group=group,
+        settled=picture.split is not None,
     )
+
+
+def _mark(group: str, content: str) -> str:
+    return hashlib.sha256(group.encode()).hexdigest() if group else content

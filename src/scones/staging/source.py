@@ -20,14 +20,15 @@ class SourcePicture:
         origin: where it came from: a name in an archive, a path in a folder.
         label: one of the task's labels.
         data: the bytes of a picture file, not yet checked.
-        split: the source's own split, or None to let the picture's content decide.
+        split: the source's own split, or None to let the picture's content decide; it also decides which
+            training pictures become calibration pictures.
         fault: why the bytes could not even be read; empty when they could.
     """
 
     origin: str
     label: str
     data: bytes
-    split: Literal["train", "test"] | None = None
+    split: Literal["train", "calibration", "test"] | None = None
     fault: str = ""
 
 

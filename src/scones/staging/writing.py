@@ -16,6 +16,7 @@ from scones.staging.checks import Checks, Unreadable, check
 from scones.staging.dataset import Dataset, DatasetRecord, load_dataset
 from scones.staging.inspection import Inspected, inspect_picture
 from scones.staging.source import Progress, SourcePicture, no_progress
+from scones.staging.splits import fill_gaps
 from scones.staging.spool import Spool
 from scones.store import Layout
 
@@ -64,8 +65,8 @@ def write_dataset(
         StoreFull, StoreReadOnly, StoreError: as the store answers; nothing then looks complete.
     """
     with Spool() as spool:
-        readable, unreadable = _inspect(pictures, spool, progress)
-        kept, checks = check(readable, task.labels, unreadable, progress)
+        readable, unreadable = _inspect(task, pictures, spool, progress)
+        kept, checks = check(fill_gaps(readable), task.labels, unreadable, progress)
         _demand_training_pictures(task, readable, checks)
         record = DatasetRecord(
             task=task.name,
@@ -92,13 +93,13 @@ def write_dataset(
 
 
 def _inspect(
-    pictures: Iterable[SourcePicture], spool: Spool, progress: Progress
+    task: Task, pictures: Iterable[SourcePicture], spool: Spool, progress: Progress
 ) -> tuple[list[Inspected], list[Unreadable]]:
     readable: list[Inspected] = []
     unreadable: list[Unreadable] = []
     for number, picture in enumerate(pictures, 1):
         try:
-            inspected = inspect_picture(picture)
+            inspected = inspect_picture(picture, task.group_of(picture.origin))
         except PictureError as error:
             unreadable.append(Unreadable(origin=picture.origin, label=picture.label, reason=str(error)))
         else:
@@ -132,7 +133,8 @@ def _demand_training_pictures(task: Task, readable: Sequence[Inspected], checks:
 
 
 def _version(labels: Sequence[str], kept: Sequence[Inspected]) -> str:
-    content = [list(labels), sorted([one.split, one.label, one.hash, one.extension] for one in kept)]
+    rows = sorted([one.split, one.label, one.hash, one.extension, *filter(None, [one.group])] for one in kept)
+    content = [list(labels), rows]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 
@@ -169,6 +171,7 @@ def _manifest(bucket: Bucket, prefix: str, kept: Sequence[Inspected], labels: Se
                 "width": one.width,
                 "height": one.height,
                 "origin": one.origin,
+                "group": one.group,
             }
         )
         for one in kept

@@ -14,8 +14,10 @@ from scones.bundle import BundleInfo
 from scones.errors import TrainingError
 from scones.training.backbone import Backbone
 from scones.training.calibration import calibration_error, fit_temperature, fit_threshold
+from scones.training.folds import group_numbers
 from scones.training.graph import join
-from scones.training.head import choose_penalty, fit_head
+from scones.training.head import Head, choose_penalty, fit_head
+from scones.training.views import look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from scones.staging import Dataset
     from scones.task import Task
 
-__all__ = ["train"]
+__all__ = ["check_labels", "train"]
 
 
 def train(
@@ -33,8 +35,10 @@ def train(
     task: Task,
     backbone: Backbone,
     *,
+    head: Head | None = None,
     seed: int = 0,
     now: datetime,
+    parameters: dict[str, Any] | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> tuple[BundleInfo, bytes]:
     """Train a task's model.
@@ -44,10 +48,12 @@ def train(
 
     Args:
         dataset: as :func:`scones.staging.load_dataset` gives it.
-        task: its labels must be the dataset's.
+        task: its labels must be the dataset's; through its view, where it has one, all pictures are seen.
         backbone: the frozen part.
+        head: fitted already (fine-tuning does); by default it is fitted here.
         seed: of the cross-validation's folds.
         now: for the record, with time zone.
+        parameters: for the record, what else made the model what it is (fine-tuning's epochs and rates).
         report: called with the name of each step as it starts.
 
     Returns:
@@ -56,43 +62,42 @@ def train(
     Raises:
         TrainingError: the labels disagree, a label has no pictures, or the embeddings are no numbers.
     """
-    if tuple(dataset.labels) != task.labels:
-        raise TrainingError(
-            f"dataset {dataset.version} has the labels {', '.join(dataset.labels)}, but task {task.name} "
-            f"has {', '.join(task.labels)}: stage the task again"
-        )
+    check_labels(dataset, task)
+    _check_splits(dataset, task)
     k = len(task.labels)
+    seen = look(backbone, task.view)
     report("reading pictures")
-    images, labels = dataset.arrays("train", backbone.size)
-    held, held_labels = dataset.arrays("calibration", backbone.size)
-    for split, found in (("training", labels), ("calibration", held_labels)):
-        if missing := [name for i, name in enumerate(task.labels) if not (found == i).any()]:
-            raise TrainingError(
-                f"the {split} split of dataset {dataset.version} holds no picture of {', '.join(missing)}: "
-                "stage more pictures"
-            )
+    images, labels = dataset.arrays("train", seen.size)
+    held, held_labels = dataset.arrays("calibration", seen.size)
     report("embedding pictures")
-    embeddings = backbone.embed(images)
-    if not np.isfinite(embeddings).all():
+    embeddings, held_embeddings = seen.embed(images), seen.embed(held)
+    if not (np.isfinite(embeddings).all() and np.isfinite(held_embeddings).all()):
         raise TrainingError(f"backbone {backbone.name} gives embeddings that are no numbers: use another backbone")
-    report("choosing the penalty")
-    penalty = choose_penalty(embeddings, labels, k, seed=seed)
-    report("fitting the head")
-    head = fit_head(embeddings, labels, k, penalty)
+    penalty = None
+    if head is None:
+        report("choosing the penalty")
+        penalty = choose_penalty(embeddings, labels, k, seed=seed, groups=_groups(dataset))
+        report("fitting the head")
+        head = fit_head(embeddings, labels, k, penalty)
+    elif head.weights.shape != (embeddings.shape[1], k):
+        raise TrainingError(
+            f"the head takes and gives {head.weights.shape} numbers, not {(embeddings.shape[1], k)}: fit it on what "
+            f"backbone {backbone.name} gives{' through the view' if task.view else ''} of task {task.name}"
+        )
     report("calibrating")
-    logits = head.logits(backbone.embed(held))
+    logits = head.logits(held_embeddings)
     temperature = fit_temperature(logits, held_labels)
     probabilities = softmax(logits / temperature, axis=1)
     confidence, correct = probabilities.max(1), probabilities.argmax(1) == held_labels
     threshold = fit_threshold(confidence, correct, task.policy)
     report("writing the graph")
-    model = join(backbone, head, temperature)
+    model = join(seen, head, temperature)
     identity = hashlib.sha256(model)
     identity.update(f"{task.name}:{task.labels}:{threshold.value}:{dataset.version}:{seed}".encode())
     info = BundleInfo(
         task=task.name,
         labels=task.labels,
-        input_size=backbone.size,
+        input_size=seen.size,
         version=identity.hexdigest()[:12],
         threshold=threshold,
         temperature=temperature,
@@ -109,8 +114,48 @@ def train(
         seed=seed,
         code=scones.__version__,
         trained_at=now.isoformat(timespec="seconds"),
+        source=dataset.source,
+        parameters={
+            "backbone_sha256": hashlib.sha256(backbone.model).hexdigest(),
+            "penalty": penalty,
+            **(parameters or {}),
+        },
     )
     return info, model
+
+
+def check_labels(dataset: Dataset, task: Task) -> None:
+    """Make sure that a dataset is of a task.
+
+    Raises:
+        TrainingError: the labels disagree, or the manifest gives a picture another label than its number says.
+    """
+    if tuple(dataset.labels) != task.labels:
+        raise TrainingError(
+            f"dataset {dataset.version} has the labels {', '.join(dataset.labels)}, but task {task.name} "
+            f"has {', '.join(task.labels)}: stage the task again"
+        )
+    if strange := [line for line in dataset.lines if (line.label_index, line.label) not in enumerate(task.labels)]:
+        raise TrainingError(
+            f"dataset {dataset.version} calls {strange[0].source_ref} {strange[0].label!r}, number "
+            f"{strange[0].label_index} of the labels, which are {', '.join(task.labels)}: stage the task again"
+        )
+
+
+def _check_splits(dataset: Dataset, task: Task) -> None:
+    for split, name in (("train", "training"), ("calibration", "calibration")):
+        found = {line.label for line in dataset.lines if line.split == split}
+        if missing := [label for label in task.labels if label not in found]:
+            raise TrainingError(
+                f"the {name} split of dataset {dataset.version} holds no picture of {', '.join(missing)}: "
+                f"stage more pictures, or take the label{'s' if len(missing) > 1 else ''} out of task {task.name}"
+            )
+
+
+def _groups(dataset: Dataset) -> NDArray[np.int64] | None:
+    """The things that the training pictures show; None where each shows its own, or all the same."""
+    groups = group_numbers([line for line in dataset.lines if line.split == "train"])
+    return groups if 1 < len(np.unique(groups)) < len(groups) else None
 
 
 def _reference(probabilities: NDArray[np.float64], images: NDArray[np.uint8], threshold: float) -> dict[str, Any]:
