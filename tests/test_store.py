@@ -54,6 +54,14 @@ def test_a_series_numbers_every_record_once(bucket: Bucket) -> None:
     assert bucket.latest("policies/none") is None
 
 
+def test_a_record_that_was_decided_on_an_older_one_is_refused(bucket: Bucket) -> None:
+    assert bucket.append("policies/x", {"n": 1}, after=0) == 1
+    assert bucket.append("policies/x", {"n": 2}, after=1) == 2
+    with pytest.raises(ObjectExists):
+        bucket.append("policies/x", {"n": "two, too"}, after=1)
+    assert (list(bucket.numbers("policies/x")), bucket.latest("policies/x")) == ([1, 2], {"n": 2})
+
+
 def test_a_stray_file_in_a_series_is_passed_over(bucket: Bucket) -> None:
     bucket.put("policies/x/.DS_Store", b"")
     bucket.append("policies/x", {"n": 1})
@@ -100,26 +108,6 @@ def test_a_store_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="choose another place"):
         open_bucket(str(tmp_path / "file"), "scones")
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Path:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small disk needs root")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def _unmount(tmp_path: Path, request: pytest.FixtureRequest) -> object:
-    yield
-    if "tiny_disk" in request.fixturenames:
-        subprocess.run(["umount", tmp_path / "disk"], capture_output=True, check=False)
-    return None
 
 
 def test_a_full_disk_is_told_as_such_and_what_was_there_stays(tiny_disk: Path) -> None:

@@ -56,7 +56,12 @@ class BundleInfo(BaseModel):
         temperature: by which the logits were divided, folded into the graph.
         metrics: figures on the calibration split.
         reference: statistics of the calibration pictures, which monitoring compares with.
-        dataset: version of the dataset; ``code`` of Scones; ``backbone`` the frozen part.
+        dataset: version of the dataset; ``source`` is where its pictures came from, as its record says.
+        backbone: the frozen part; ``code`` the version of Scones.
+        parameters: what else it takes to train the same model again: ``backbone_sha256``, ``penalty`` and
+            what the training was told.
+        parent: the version in production when the model was registered; None when there was none.
+        trained_at: UTC, ISO 8601.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -74,6 +79,9 @@ class BundleInfo(BaseModel):
     seed: int
     code: str
     trained_at: str
+    source: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
+    parent: str | None = None
 
 
 def write_bundle(info: BundleInfo, model: bytes) -> bytes:

@@ -174,13 +174,16 @@ class Answer(_Message):
 
 
 class Policy(_Message):
-    """Which model is in force for a task, and since when, by whom and why.
+    """Which model an alias of a task (``production``, ``candidate``) names, and since when, by whom and why.
 
     Attributes:
         version: the model's version.
         threshold: set by a person, it overrides the bundle's; None leaves the bundle's in force.
         who, why: for the record.
         at: UTC, ISO 8601.
+        gates: what the gates of a promotion said, a sentence for each.
+        forced: some of them refused, and a person overrode them.
+        restores: of a rollback, the number of the record that counts again.
     """
 
     version: str
@@ -188,6 +191,9 @@ class Policy(_Message):
     who: str
     why: str
     at: str
+    gates: tuple[str, ...] = ()
+    forced: bool = False
+    restores: int | None = None
 
 
 class Order(_Message):
@@ -219,6 +225,7 @@ class ManifestLine(BaseModel):
         hash: SHA-256 of the picture's content, see :func:`scones.picture.content_hash`.
         width, height: pixels.
         origin: where the picture came from (a name in an archive, a file).
+        group: the thing that it shows; empty when nothing is known of it.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -231,6 +238,7 @@ class ManifestLine(BaseModel):
     width: int
     height: int
     origin: str
+    group: str = ""
 
 
 def parse(model: type[_M], value: Any, what: str) -> _M:

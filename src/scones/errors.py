@@ -22,7 +22,9 @@ that message as one line and ends with the error's ``exit_code``; ``--debug`` sh
     │   ├── ObjectMissing           33   no object under that key
     │   └── ObjectExists            34   the key is taken, and was to be created
     ├── TrainingError               40   a model cannot be trained on this data
+    │   └── TrainingStopped         43   it was told to end, and can go on from its checkpoint
     ├── BundleError                 41   a model bundle is missing a part or is damaged
+    ├── PromotionRefused            42   production stays as it is: a gate, or someone else, came between
     ├── EndpointError               50   the endpoint could not classify
     │   ├── PortInUse               51   another process listens there
     │   ├── EndpointBusy            52   saturated, slow or not there yet: try again
@@ -59,6 +61,7 @@ __all__ = [
     "PictureError",
     "PictureTooLarge",
     "PortInUse",
+    "PromotionRefused",
     "SconesError",
     "SettingsError",
     "SourceEmpty",
@@ -70,6 +73,7 @@ __all__ = [
     "TaskError",
     "ThresholdConfidenceNotMet",
     "TrainingError",
+    "TrainingStopped",
     "WorkflowError",
 ]
 
@@ -176,10 +180,22 @@ class TrainingError(SconesError):
     exit_code = 40
 
 
+class TrainingStopped(TrainingError):
+    """Training was told to end; it can go on from its checkpoint."""
+
+    exit_code = 43
+
+
 class BundleError(SconesError):
     """A model bundle is missing a part or is damaged."""
 
     exit_code = 41
+
+
+class PromotionRefused(SconesError):
+    """Production stays as it is: a gate refuses, it changed meanwhile, or there is nothing to go back to."""
+
+    exit_code = 42
 
 
 class EndpointError(SconesError):

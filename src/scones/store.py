@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -135,16 +135,23 @@ class Bucket:
                 f"{key} in bucket {self.name} is no JSON ({error}): remove it or write it again"
             ) from error
 
-    def append(self, series: str, value: Any) -> int:
+    def append(self, series: str, value: Any, *, after: int | None = None) -> int:
         """Add a record to a series of numbered records; two writers never get the same number.
 
         Args:
             series: the prefix of the series.
             value: the record, written as JSON.
+            after: the newest record's number (0: none) as the writer saw it when it decided what to write.
 
         Returns:
             The record's number, from 1.
+
+        Raises:
+            ObjectExists: a record came after ``after``.
         """
+        if after is not None:
+            self.create_json(Layout.record(series, after + 1), value)
+            return after + 1
         number = self.latest_number(series)
         while True:
             number += 1
@@ -156,8 +163,12 @@ class Bucket:
 
     def latest_number(self, series: str) -> int:
         """The number of a series' newest record; 0 when there is none."""
+        return max(self.numbers(series), default=0)
+
+    def numbers(self, series: str) -> Sequence[int]:
+        """The numbers of a series' records, in order."""
         names = (_RECORD.fullmatch(key.rsplit("/", 1)[1]) for key in self.list(series))
-        return max((int(name[1]) for name in names if name), default=0)
+        return sorted(int(name[1]) for name in names if name)
 
     def latest(self, series: str) -> Any | None:
         """The newest record of a series, or None."""
@@ -257,14 +268,14 @@ class Layout:
         return f"staged/{task}"
 
     @staticmethod
-    def model(task: str, version: str) -> str:
-        """One model: model.tar.gz, bundle.json, evaluation.json, evaluation.html."""
-        return f"models/{task}/{version}"
+    def model(task: str, version: str = "") -> str:
+        """A task's models, or one: model.tar.gz, bundle.json, evaluation.json, evaluation.html."""
+        return f"models/{task}/{version}".rstrip("/")
 
     @staticmethod
-    def policy_series(task: str) -> str:
-        """Series of policies: which model version and threshold are in force for a task."""
-        return f"policies/{task}"
+    def policy_series(task: str, alias: str = "production") -> str:
+        """Series of policies: which model version and threshold an alias of a task names."""
+        return f"policies/{task}/{alias}"
 
     @staticmethod
     def claim_series(arrival: str) -> str:

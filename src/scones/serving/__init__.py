@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from scones.serving.app import VARIANT, build_app
 from scones.serving.capture_writer import CaptureWriter
-from scones.serving.model import SAGEMAKER_MODEL_DIR, ServedModel, holds_model, load_served_model
+from scones.serving.model import SAGEMAKER_MODEL_DIR, holds_model
 from scones.serving.server import background_server, bind, listening_url, run_server
 
 __all__ = [
     "SAGEMAKER_MODEL_DIR",
     "VARIANT",
     "CaptureWriter",
-    "ServedModel",
     "background_server",
     "bind",
     "build_app",
     "holds_model",
     "listening_url",
-    "load_served_model",
     "run_server",
 ]

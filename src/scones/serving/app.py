@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import re
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +24,7 @@ from starlette.routing import Route
 from scones.capture import CaptureRecord
 from scones.contracts import Answer
 from scones.errors import BundleError, EndpointBusy, EndpointError, SconesError, SettingsError
+from scones.machine import available_cores
 from scones.picture import MAX_BYTES
 from scones.serving.intake import content_type, inference_id, read_body
 from scones.serving.refusal import VALIDATION_ERROR, Refusal, container_response, runtime_response
@@ -99,7 +99,7 @@ def build_app(
         variant=variant,
         threshold=threshold,
         capture=capture,
-        pool=ThreadPoolExecutor(workers or _cores(), thread_name_prefix="classify"),
+        pool=ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="classify"),
         max_queue=max_queue,
         max_bytes=max_bytes,
         body_seconds=body_seconds,
@@ -113,13 +113,6 @@ def build_app(
         Route("/endpoints/{name}/invocations", service.runtime_invocations, methods=["POST"]),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: _no_such_thing}, lifespan=service.lifespan)
-
-
-def _cores() -> int:
-    """The cores that this process may use; a container may have fewer than its machine."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _warm_up(classifier: Classifier) -> None:
