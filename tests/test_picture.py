@@ -1,7 +1,11 @@
 """Pictures of any kind become the same pixels everywhere."""
 
 import io
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -9,8 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scones.bundle import read_bundle
+from scones.classifier import Classifier
 from scones.errors import PictureError, PictureTooLarge
 from scones.picture import MAX_BYTES, content_hash, decode, encode_png, model_input, pixels, shrink_to_bytes
+from scones.serving import background_server, build_app
 
 
 def picture(width: int = 40, height: int = 20, seed: int = 0) -> PIL.Image.Image:
@@ -128,3 +135,111 @@ def test_damaged_exif_data_is_at_worst_a_picture_error() -> None:
             damaged[place] = rng.integers(0, 256)
         with suppress(PictureError):
             assert decode(bytes(damaged)).mode == "RGB"
+
+
+def photograph(width: int = 200, height: int = 150) -> PIL.Image.Image:
+    return picture(max(width // 16, 2), max(height // 16, 2)).resize((width, height), PIL.Image.Resampling.BICUBIC)
+
+
+def deep(image: PIL.Image.Image, kind: str, factor: float) -> PIL.Image.Image:
+    return PIL.Image.fromarray((np.asarray(image.convert("L")).astype(np.float64) * factor).astype(kind))
+
+
+def with_alpha(image: PIL.Image.Image) -> PIL.Image.Image:
+    copy = image.copy()
+    copy.putalpha(picture(*image.size, seed=1).getchannel("R"))
+    return copy
+
+
+SOURCE = photograph()
+PALETTE = SOURCE.quantize(64)
+GREY = SOURCE.convert("L").convert("RGB")
+TWINS = {
+    "RGB as PNG": (SOURCE, written(SOURCE)),
+    "RGB as lossless WebP": (SOURCE, written(SOURCE, "WEBP", lossless=True)),
+    "RGB with a transparent colour": (SOURCE, written(SOURCE, transparency=(1, 2, 3))),
+    "RGBA as PNG": (SOURCE, written(with_alpha(SOURCE))),
+    "RGBA as TIFF": (SOURCE, written(with_alpha(SOURCE), "TIFF")),
+    "RGBA as WebP": (SOURCE, written(with_alpha(SOURCE), "WEBP", lossless=True, exact=True)),
+    "CMYK": (SOURCE.convert("CMYK").convert("RGB"), written(SOURCE.convert("CMYK"), "TIFF")),
+    "YCbCr": (SOURCE.convert("YCbCr").convert("RGB"), written(SOURCE.convert("YCbCr"), "TIFF")),
+    "L": (GREY, written(SOURCE.convert("L"))),
+    "LA": (GREY, written(with_alpha(SOURCE.convert("L")))),
+    "I;16 as PNG": (GREY, written(deep(SOURCE, "<u2", 257))),
+    "I;16 as TIFF": (GREY, written(deep(SOURCE, "<u2", 257), "TIFF")),
+    "I;16B": (GREY, written(deep(SOURCE, ">u2", 256), "TIFF")),
+    "I of 8 bits": (GREY, written(deep(SOURCE, "<i4", 1), "TIFF")),
+    "I of 16 bits": (GREY, written(deep(SOURCE, "<i4", 257), "TIFF")),
+    "I of 31 bits": (GREY, written(deep(SOURCE, "<i4", (2**31 - 1) / 255), "TIFF")),
+    "F to 1": (GREY, written(deep(SOURCE, "<f4", 1 / 255), "TIFF")),
+    "F to 255": (GREY, written(deep(SOURCE, "<f4", 1), "TIFF")),
+    "F to 65,535": (GREY, written(deep(SOURCE, "<f4", 257), "TIFF")),
+    "1": (SOURCE.convert("1").convert("RGB"), written(SOURCE.convert("1"))),
+    "P": (PALETTE.convert("RGB"), written(PALETTE)),
+    "P as GIF with transparency": (PALETTE.convert("RGB"), written(PALETTE, "GIF", transparency=3)),
+    "P with a transparency of each colour": (PALETTE.convert("RGB"), written(PALETTE, transparency=bytes(range(64)))),
+    "PA": (PALETTE.convert("RGB"), written(PALETTE.convert("PA"), "TIFF")),
+}
+"""By name: the plain RGB picture, and a file of another kind that shows the same."""
+
+
+@pytest.fixture(scope="module")
+def classifier(tiny_bundle: Callable[..., bytes]) -> Classifier:
+    return Classifier(*read_bundle(tiny_bundle()))
+
+
+@pytest.fixture(scope="module")
+def url(classifier: Classifier) -> Iterator[str]:
+    with background_server(build_app(classifier, endpoint="scones", threshold=0.9)) as url:
+        yield url
+
+
+def served(url: str, data: bytes) -> list[float]:
+    request = urllib.request.Request(f"{url}/invocations", data, {"Content-Type": "application/x-image"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found: list[float] = json.load(answer)
+    return found
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_picture_of_any_mode_and_depth_is_answered_as_its_plain_twin_is(
+    classifier: Classifier, url: str, name: str
+) -> None:
+    plain, data = TWINS[name]
+    expected = classifier.classify([plain])[0]
+    assert classifier.classify([data, encode_png(plain)]) == [expected, expected]
+    assert classifier.classify([PIL.Image.open(io.BytesIO(data))])[0] == expected
+    assert served(url, data) == expected
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "JPEG"])
+def test_a_photograph_is_answered_alike_however_the_camera_was_held(
+    classifier: Classifier, kind: str, orientation: int
+) -> None:
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    stored = SOURCE.transpose(PIL.Image.Transpose(undo[orientation])) if orientation > 1 else SOURCE
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    options: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}, "JPEG": {"quality": 98, "subsampling": 0}}
+    data = written(stored, kind, exif=exif, **options.get(kind, {}))
+    found = [model_input(data, 32), pixels(PIL.Image.open(io.BytesIO(data)), 32), pixels(decode(data), 32)]
+    for one in found:
+        assert np.abs(one.astype(int) - pixels(SOURCE, 32)).max() <= (2 if kind == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (33, 31), (640, 480), (1600, 1200), (3000, 100)])
+@pytest.mark.parametrize("side", [32, 96])
+def test_a_jpeg_of_any_size_is_all_but_the_same_as_its_twin_decoded_at_full_size(
+    size: tuple[int, int], side: int
+) -> None:
+    data = written(photograph(*size), "JPEG", quality=90)
+    difference = np.abs(model_input(data, side).astype(int) - pixels(decode(data), side))
+    assert difference.max() <= 6
+    assert difference.mean() < 0.5
+
+
+def test_a_colour_profile_larger_than_the_budget_costs_a_small_picture_nothing() -> None:
+    image = picture(32, 32)
+    found = shrink_to_bytes(decode(written(image, icc_profile=bytes(200_000))), max_side=256, max_bytes=20_000)
+    assert np.array_equal(np.asarray(decode(found)), np.asarray(image))

@@ -74,7 +74,7 @@ class Classifier:
         return np.asarray(probabilities), np.asarray(embedding)
 
     def classify(self, pictures: Sequence[bytes | PIL.Image.Image]) -> list[list[float]]:
-        """Classify picture files or RGB images.
+        """Classify picture files, or images of any colour mode.
 
         Returns:
             For each, the probabilities in the order of ``info.labels``.
@@ -85,5 +85,5 @@ class Classifier:
         if not pictures:
             return []
         size = self.info.input_size
-        batch = [model_input(p, size) if isinstance(p, bytes) else pixels(p.convert("RGB"), size) for p in pictures]
+        batch = [model_input(p, size) if isinstance(p, bytes) else pixels(p, size) for p in pictures]
         return [[float(p) for p in row] for row in self.predict(np.stack(batch))[0]]

@@ -47,6 +47,11 @@ _DECODE_ERRORS = (
     MemoryError,
 )
 
+_JPEG_MARGIN = 4
+_REDUCING_GAP = 8.0
+"""With these two a photograph decoded at a reduced scale is within a few of 255 of its twin decoded at full size, less
+than half as far as with 2 and 3, and takes no longer."""
+
 _TURNS = {
     2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
     3: PIL.Image.Transpose.ROTATE_180,
@@ -99,8 +104,9 @@ def decode(data: bytes, *, name: str = "the picture", at_least: int | None = Non
             )
         if at_least is not None and image.format == "JPEG":
             image.draft("RGB", (at_least, at_least))
-        image.load()
-        return _to_rgb(_upright(image))
+        found = _to_rgb(_upright(image))
+        found.info = {}  # what the file said besides: a colour profile may be larger than the picture
+        return found
     except PictureError:
         raise
     except PIL.UnidentifiedImageError as error:
@@ -118,6 +124,7 @@ def _upright(image: PIL.Image.Image) -> PIL.Image.Image:
 
     Pillow's own ``exif_transpose`` writes the EXIF data again as well, which fails where it is damaged.
     """
+    image.load()  # only then does a TIFF, which Pillow sets upright itself, no longer say how it lay
     try:
         orientation = image.getexif().get(0x0112)
     except _DECODE_ERRORS:
@@ -132,33 +139,49 @@ def _to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         import numpy as np
 
-        values = np.nan_to_num(np.asarray(image))
-        if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # 16-bit grey: the upper half of each value
-            grey = (values >> 8).astype(np.uint8)
-        else:
-            top = 65535 if values.max(initial=0) > 255 else 255
-            grey = (np.clip(values, 0, top) * np.float32(255 / top)).astype(np.uint8)
-        return PIL.Image.fromarray(grey).convert("RGB")
-    if image.mode in ("P", "PA"):
-        image = image.convert("RGBA")
+        return PIL.Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if image.mode in ("P", "PA", "La", "RGBa"):
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
     return image.convert("RGB")
 
 
+def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Grey values of any depth as 8 bits: the upper byte, as Pillow itself does it with 16-bit colours.
+
+    Only 16-bit files say how deep they are; of others the largest value tells.
+    """
+    import numpy as np
+
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        return (values >> 8).astype(np.uint8)
+    fractions = values.dtype.kind == "f"
+    values = np.nan_to_num(values).astype(np.float64)
+    top = values.max(initial=0)
+    if fractions and top <= 1:
+        values = values * 255 + 0.5
+    elif top > 65535:
+        values = values / 2**23
+    elif top > 255:
+        values = values / 2**8
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
 def pixels(image: PIL.Image.Image, size: int) -> NDArray[np.uint8]:
-    """Resize an RGB image to the square that a model takes.
+    """Resize an image to the square that a model takes.
 
     Args:
-        image: an RGB image of any size.
+        image: of any size and colour mode; as :func:`decode` does it, it is set upright and becomes RGB.
         size: the side of the square in pixels.
 
     Returns:
         uint8 array of shape (size, size, 3). A picture that already has that size passes
-        pixel for pixel; others are scaled with an antialiasing bicubic filter.
+        pixel for pixel; others are scaled with an antialiasing bicubic filter, each side by itself.
     """
     import numpy as np
 
+    image = _to_rgb(_upright(image))
     if image.size != (size, size):
-        image = image.resize((size, size), PIL.Image.Resampling.BICUBIC, reducing_gap=3.0)
+        image = image.resize((size, size), PIL.Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
     return np.asarray(image)
 
 
@@ -176,7 +199,7 @@ def model_input(data: bytes, size: int, *, name: str = "the picture") -> NDArray
     Raises:
         PictureError: it is no picture that can be read.
     """
-    return pixels(decode(data, name=name, at_least=2 * size), size)
+    return pixels(decode(data, name=name, at_least=_JPEG_MARGIN * size), size)
 
 
 def content_hash(image: PIL.Image.Image) -> str:

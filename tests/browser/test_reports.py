@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from scones.capture import CaptureRecord
@@ -102,29 +103,52 @@ def monitor_html(png_bytes: Callable[..., bytes]) -> str:
 
 
 @pytest.fixture
-def evaluation_html(png_bytes: Callable[..., bytes]) -> str:
+def evaluation_html(tiny_bundle: Callable[..., bytes], png_bytes: Callable[..., bytes]) -> str:
+    from scones.bundle import read_bundle
+    from scones.training.evaluation import measure
     from scones.training.report import evaluation_page
 
-    reliability = [{"low": 0.9, "high": 1.0, "n": 200, "confidence": 0.97, "accuracy": 0.98}]
-    curve = [{"threshold": 1 - share / 2, "coverage": share, "risk": share / 50, "n": 200} for share in (0.1, 0.5, 1.0)]
-    return evaluation_page(
-        {
-            "task": "vehicles", "title": "Bicycle or motorcycle", "labels": ["bicycle", "motorcycle"],
-            "model_version": "v1", "backbone": "nano",
-            "dataset": {"version": "d", "source": {"kind": "folder"}, "counts": {"test": {"bicycle": 100}}},
-            "n": 200, "accuracy": 0.98, "accuracy_interval": [0.95, 0.99], "confusion": [[98, 2], [2, 98]],
-            "per_class": [{"label": "bicycle", "n": 100, "precision": 0.98, "recall": 0.98}],
-            "ece": 0.02, "ece_null": 0.016, "reliability": reliability, "risk_coverage": curve,
-            "threshold": {"value": 0.87, "origin": "default", "target_risk": 0.05, "confidence": 0.95,
-                          "risk_bound": None, "pictures": 20, "coverage": 1.0, "note": "too few pictures"},
-            "at_threshold": {"coverage": 0.9, "risk": 0.01, "accepted": 180, "wrong": 2},
-            "mistakes": [{"key": "pictures/1.png", "truth": "bicycle", "predicted": "motorcycle", "confidence": 0.9}],
-        },
-        [png_bytes()],
-    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    first = rng.beta(0.4, 0.4, 200).astype(np.float32)
+    truth = (rng.random(200) > first).astype(np.int64)
+    keys = [f"pictures/{number}.png" for number in range(200)]
+    figures = measure(read_bundle(tiny_bundle())[0], np.stack([first, 1 - first], axis=1), truth, keys)
+    damaged = {
+        "name": "blur", "group": "damage", "setting": "radius 3 %", "accuracy": 0.7, "accuracy_interval": [0.6, 0.8],
+        "coverage": 0.4, "accepted": 80, "wrong": 20, "risk": 0.25,
+    }  # fmt: skip
+    evaluation = {
+        **figures,
+        "title": "Bicycle or motorcycle",
+        "dataset": {"version": "d", "source": {"kind": "folder"}, "counts": {"test": {"bicycle": 100}}},
+        "robustness": {"n": 150, "seed": 0, "plain": damaged, "conditions": [damaged]},
+    }
+    return evaluation_page(evaluation, [png_bytes()] * len(figures["mistakes"]), [png_bytes()])
 
 
-@pytest.mark.parametrize("name", ["monitor_html", "evaluation_html"])
+@pytest.fixture
+def comparison_html(png_bytes: Callable[..., bytes]) -> str:
+    from scones.training.report import comparison_page
+
+    sides = {
+        side: {
+            "version": side, "backbone": "small", "accuracy": 0.9, "accuracy_interval": [0.85, 0.95], "coverage": 0.7,
+            "risk": 0.01,
+        }
+        for side in ("first", "second")
+    }  # fmt: skip
+    row = {"key": "1.png", "truth": "a", "first": {"label": "a", "confidence": 0.9},
+           "second": {"label": "b", "confidence": 0.6}}  # fmt: skip
+    comparison = {
+        **sides, "task": "t", "labels": ["a", "b"], "dataset": "d", "n": 200, "only_first_right": 1,
+        "only_second_right": 1, "difference": 0.0, "difference_interval": [-0.02, 0.02], "p_value": 1.0,
+        "verdict": "no difference shown", "pictures": [row],
+        "per_class": [{"label": "a", "n": 200, "first_right": 180, "second_right": 180}],
+    }  # fmt: skip
+    return comparison_page(comparison, {"1.png": png_bytes()})
+
+
+@pytest.mark.parametrize("name", ["monitor_html", "evaluation_html", "comparison_html"])
 @pytest.mark.parametrize("screen", [(1280, False), (390, True)], ids=["desk", "phone-in-the-dark"])
 def test_a_report_opens_offline_and_draws_all_its_charts_and_pictures(
     browser: Any, tmp_path: Path, request: pytest.FixtureRequest, name: str, screen: tuple[int, bool]
@@ -133,7 +157,7 @@ def test_a_report_opens_offline_and_draws_all_its_charts_and_pictures(
     opened = Opened(browser, request.getfixturevalue(name), tmp_path, width=width, dark=dark)
     assert opened.complaints == []
     assert opened.addresses() == []
-    assert opened.page.locator(".chart").count() >= 3
+    assert opened.page.locator(".chart").count() >= 2
     for box in [chart.bounding_box() for chart in opened.page.locator(".chart").all()]:
         assert box["width"] > 250
         assert box["height"] > 150

@@ -13,13 +13,15 @@ from scones.cli._common import (
     TaskOption,
     console,
     print_json,
-    progress_bar,
+    progress_report,
 )
 
 
 def evaluate(
     task: TaskOption = None,
-    model: Annotated[str | None, typer.Option(metavar="VERSION", help="A trained model  [the one in force]")] = None,
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="A version, or an alias: production, candidate")
+    ] = "candidate",
     dataset: Annotated[
         str | None, typer.Option(metavar="VERSION", help="A staged dataset  [the one the model was trained on]")
     ] = None,
@@ -30,8 +32,11 @@ def evaluate(
     """Measure a model on test pictures that nothing was chosen on, and write a report with plots.
 
     Accuracy with its confidence interval, confusion matrix, calibration error beside what luck alone
-    would show, risk against coverage, the worst mistakes. Both evaluation.json and evaluation.html are
-    written beside the model.
+    would show, risk against coverage, ROC and precision-recall curves, the worst mistakes; and how all this
+    holds on other photographs of the test pictures and on damaged ones. Both evaluation.json and
+    evaluation.html are written beside the model.
+
+    Next: `scones compare production candidate`
     """
     from scones.registry import load_model
     from scones.settings import Settings
@@ -46,9 +51,8 @@ def evaluate(
     place = open_bucket(settings.store, settings.bucket)
     classifier = load_model(place, chosen.name, model, threads=2)
     staged = load_dataset(place, chosen.name, dataset or classifier.info.dataset)
-    with progress_bar(as_json) as bar:
-        line = bar.add_task("test pictures", total=sum(staged.counts().get("test", {}).values()))
-        figures = evaluate_model(classifier, staged, chosen, report=lambda count: bar.advance(line, count))
+    with progress_report(as_json) as report:
+        figures = evaluate_model(classifier, staged, chosen, report=report)
     page = place.url(save_evaluation(place, figures, staged))
     if as_json:
         print_json({"report": page, **figures})
@@ -60,10 +64,16 @@ def evaluate(
         f"accuracy {figures['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}) on {figures['n']} test pictures"
     )
     err.print(
-        f"calibration error {figures['ece']:.3f}; a perfectly calibrated model would show {figures['ece_null']:.3f}"
+        f"calibration error {figures['ece']:.3f}; a perfectly calibrated model would show {figures['ece_null']:.3f} "
+        "by luck alone"
     )
     err.print(
         f"at threshold {figures['threshold']['value']:.4f} it decides {held['coverage']:.1%} alone, "
         f"{held['risk']:.1%} of them wrong ({held['wrong']} of {held['accepted']})"
+    )
+    weakest = min(figures["robustness"]["conditions"], key=lambda row: row["accuracy"])
+    err.print(
+        f"of {len(figures['robustness']['conditions'])} ways to distort pictures the worst is {weakest['name']}, "
+        f"{weakest['setting']}: accuracy {weakest['accuracy']:.1%}"
     )
     typer.echo(page)

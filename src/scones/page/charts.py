@@ -7,7 +7,8 @@ light colours of ``DARK`` for dark ones before it draws, where the reader's syst
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
@@ -19,10 +20,14 @@ __all__ = [
     "INK",
     "ORANGE",
     "QUIET",
+    "Curve",
+    "Dot",
     "Plot",
     "blank",
     "count_axis",
+    "curves",
     "distinct",
+    "dot_rows",
     "heat_map",
     "hover",
     "percent_axis",
@@ -245,6 +250,93 @@ def heat_map(
         [marks],
         [(row_label, "@row"), (column_label, "@column"), ("pictures", "@n{0,0} (@share{0.0 %} of its row)")],
     )
+    return plot
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve through points, both 0 to 1; the quiet ones lie below the others."""
+
+    name: str
+    points: Sequence[Sequence[float]]
+    color: str
+
+
+def curves(drawn: Sequence[Curve], *, x_label: str, y_label: str, diagonal: bool = False) -> Plot:
+    """Draw curves of one share over another, on axes from 0 to 1.
+
+    Args:
+        drawn: any number of them; the pointer tells which is which.
+        x_label, y_label: the axes' names.
+        diagonal: draw the line on which both are the same.
+    """
+    from bokeh.models import ColumnDataSource
+
+    plot = blank(x_label=x_label, y_label=y_label, height=380, x_range=span(-0.01, 1.02), y_range=span(-0.01, 1.03))
+    if diagonal:
+        plot.line([0, 1], [0, 1], line_color=QUIET, line_dash=[6, 5])
+    ordered = sorted(drawn, key=lambda curve: curve.color != QUIET)
+    source = ColumnDataSource({
+        "name": [plain(curve.name) for curve in ordered],
+        "x": [[float(x) for x, _ in curve.points] for curve in ordered],
+        "y": [[float(y) for _, y in curve.points] for curve in ordered],
+        "color": [curve.color for curve in ordered],
+        "width": [1.2 if curve.color == QUIET else 2.5 for curve in ordered],
+    })  # fmt: skip
+    lines = plot.multi_line(xs="x", ys="y", line_color="color", line_width="width", source=source)
+    hover(plot, [lines], [("label", "@name"), (x_label, "$x{0 %}"), (y_label, "$y{0 %}")])
+    percent_axis(plot.xaxis)
+    percent_axis(plot.yaxis)
+    return plot
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A share, 0 to 1, and what it is of; the tip is told when the pointer is on it."""
+
+    value: float
+    name: str
+    tip: str
+
+
+def dot_rows(rows: Mapping[str, Sequence[Dot]], *, x_label: str, color: str, mark: float, mark_color: str) -> Plot:
+    """Draw rows of dots on one scale of shares; in each row the later dots are the fuller ones.
+
+    Args:
+        rows: by name, from top to bottom.
+        x_label: what the shares are.
+        color: of the dots.
+        mark: a share to compare with, drawn through all rows in ``mark_color``.
+    """
+    from bokeh.models import AllLabels, ColumnDataSource
+    from bokeh.models.annotations import Span
+
+    keys = distinct(list(rows))
+    cells: dict[str, list[Any]] = {key: [] for key in ("row", "value", "name", "tip", "alpha")}
+    for key, dots in zip(keys, rows.values(), strict=True):
+        for place, dot in enumerate(dots):
+            cells["row"].append(key)
+            cells["value"].append(dot.value)
+            cells["name"].append(plain(dot.name))
+            cells["tip"].append(plain(dot.tip))
+            cells["alpha"].append((place + 1) / len(dots))
+    shown = [*cells["value"], mark]
+    room = max(0.02, 0.06 * (max(shown) - min(shown)))
+    plot = blank(
+        x_label=x_label,
+        height=70 + 30 * max(len(keys), 3),
+        x_range=span(min(shown) - room, max(shown) + room),
+        y_range=list(reversed(keys)),
+    )
+    for key, dots in zip(keys, rows.values(), strict=True):
+        plot.line([dot.value for dot in dots], [key] * len(dots), line_color=color, line_alpha=0.35, line_width=2)
+    plot.add_layout(Span(location=mark, dimension="height", line_color=mark_color, line_dash=[6, 5], line_width=1.5))
+    source = ColumnDataSource(cells)
+    marks = plot.scatter("value", "row", size=12, fill_color=color, fill_alpha="alpha", line_color=color, source=source)
+    plot.yaxis.major_label_policy = AllLabels()
+    plot.yaxis.major_label_text_color = INK
+    percent_axis(plot.xaxis)
+    hover(plot, [marks], [("", "@row, @name"), (x_label, "@tip")])
     return plot
 
 

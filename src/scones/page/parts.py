@@ -57,7 +57,7 @@ class Key:
     """
 
     text: str
-    color: Literal["blue", "orange", "alert", "quiet"]
+    color: Literal["blue", "orange", "green", "alert", "quiet"]
     shape: Literal["box", "band", "dot", "line", "dashes"] = "box"
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import binom
 
-from scones.errors import TrainingError
 from scones.intervals import share_interval
+from scones.staging.source import Progress, no_progress
 from scones.store import Bucket, Layout
 from scones.training.calibration import calibration_error, null_calibration_error, reliability, risk_coverage
+from scones.training.curves import ranking
+from scones.training.predictions import lines_to_test, predict_lines
+from scones.training.robustness import distorted, robustness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -23,9 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "measure", "save_evaluation"]
 
+_MISTAKES = 24
+
 
 def evaluate(
-    classifier: Classifier, dataset: Dataset, task: Task, *, report: Callable[[int], None] = lambda _: None
+    classifier: Classifier, dataset: Dataset, task: Task, *, seed: int = 0, report: Progress = no_progress
 ) -> dict[str, Any]:
     """Measure a model on a dataset's test split.
 
@@ -33,31 +39,27 @@ def evaluate(
         classifier: the model.
         dataset: its labels must be the model's.
         task: for the report's title.
-        report: called with the number of pictures done since its last call.
+        seed: of the distortions.
+        report: told how it gets on.
 
     Returns:
-        As :func:`measure`, and what data it was measured on.
+        As :func:`measure`; ``title``; ``dataset``, what it was measured on (``version``, ``source``, ``counts``); and
+        ``robustness`` (:func:`scones.training.robustness.robustness`).
 
     Raises:
         TrainingError: the labels disagree, or there are no test pictures.
+        ObjectMissing: a picture was removed.
     """
     info = classifier.info
-    if tuple(dataset.labels) != info.labels:
-        raise TrainingError(
-            f"dataset {dataset.version} has the labels {', '.join(dataset.labels)}, but model {info.version} "
-            f"knows {', '.join(info.labels)}: evaluate on a dataset of its own task"
-        )
-    lines = [line for line in dataset.lines if line.split == "test"]
-    if not lines:
-        raise TrainingError(f"dataset {dataset.version} holds no test pictures: stage some")
-    images, labels = dataset.arrays("test", info.input_size)
-    parts = []
-    for start in range(0, len(images), 64):
-        parts.append(classifier.predict(images[start : start + 64])[0])
-        report(len(parts[-1]))
-    figures = measure(info, np.concatenate(parts), labels, [line.source_ref for line in lines])
-    data = {"version": dataset.version, "source": dataset.source, "counts": dataset.counts()}
-    return {"title": task.title, "dataset": data, **figures}
+    lines = lines_to_test(info, dataset)
+    probabilities = predict_lines(classifier, dataset, lines, report=report)
+    labels = np.array([line.label_index for line in lines])
+    return {
+        "title": task.title,
+        "dataset": {"version": dataset.version, "source": dataset.source, "counts": dataset.counts()},
+        **measure(info, probabilities, labels, [line.source_ref for line in lines]),
+        "robustness": robustness(classifier, dataset, lines, probabilities, seed=seed, report=report),
+    }
 
 
 def save_evaluation(bucket: Bucket, evaluation: dict[str, Any], dataset: Dataset) -> str:
@@ -71,8 +73,10 @@ def save_evaluation(bucket: Bucket, evaluation: dict[str, Any], dataset: Dataset
     home = Layout.model(evaluation["task"], evaluation["model_version"])
     lines = {line.source_ref: line for line in dataset.lines}
     pictures = [dataset.read(lines[mistake["key"]]) for mistake in evaluation["mistakes"]]
+    shown = lines[evaluation["robustness"]["example"]]
+    examples = distorted(dataset.read(shown), shown.hash, seed=evaluation["robustness"]["seed"])
     bucket.put_json(f"{home}/evaluation.json", evaluation)
-    bucket.put(f"{home}/evaluation.html", evaluation_page(evaluation, pictures).encode())
+    bucket.put(f"{home}/evaluation.html", evaluation_page(evaluation, pictures, examples).encode())
     return f"{home}/evaluation.html"
 
 
@@ -89,8 +93,8 @@ def measure(
 
     Returns:
         What ``evaluation.json`` holds (see docs/reference.md): accuracy with its interval, confusion matrix,
-        per-class figures, calibration error beside its null, reliability, risk against coverage, what
-        the threshold holds, and the worst mistakes.
+        per-class figures and curves, calibration error beside what a perfectly calibrated model would show,
+        reliability, risk against coverage, what the threshold holds, and the worst mistakes.
     """
     names, k, n = info.labels, len(info.labels), len(labels)
     predicted, confidence = probabilities.argmax(1), probabilities.max(1).astype(np.float64)
@@ -99,7 +103,9 @@ def measure(
     np.add.at(confusion, (labels, predicted), 1)
     accepted = confidence >= info.threshold.value
     wrong = np.flatnonzero(~correct)
-    worst = wrong[np.argsort(-confidence[wrong])][:24]
+    worst = wrong[np.argsort(-confidence[wrong])][:_MISTAKES]
+    ece, ece_null = calibration_error(confidence, correct), null_calibration_error(confidence)
+    per_class = [_label_figures(name, i, confusion, probabilities[:, i], labels) for i, name in enumerate(names)]
     return {
         "task": info.task,
         "labels": list(names),
@@ -109,18 +115,12 @@ def measure(
         "accuracy": float(correct.mean()),
         "accuracy_interval": list(share_interval(int(correct.sum()), n)),
         "confusion": confusion.tolist(),
-        "per_class": [
-            {
-                "label": name,
-                "n": int(confusion[i].sum()),
-                "precision": float(confusion[i, i] / max(confusion[:, i].sum(), 1)),
-                "recall": float(confusion[i, i] / max(confusion[i].sum(), 1)),
-            }
-            for i, name in enumerate(names)
-        ],
-        "ece": calibration_error(confidence, correct),
-        "ece_null": null_calibration_error(confidence),
-        "reliability": reliability(confidence, correct),
+        "balanced_accuracy": float(np.mean([row["recall"] for row in per_class if row["n"]])),
+        "per_class": per_class,
+        "ece": ece,
+        "ece_null": ece_null,
+        "ece_excess": ece - ece_null,
+        "reliability": [_beside_chance(row) for row in reliability(confidence, correct)],
         "risk_coverage": risk_coverage(confidence, correct),
         "threshold": info.threshold.model_dump(),
         "at_threshold": {
@@ -139,3 +139,26 @@ def measure(
             for i in worst
         ],
     }
+
+
+def _label_figures(
+    name: str, place: int, confusion: NDArray[np.int_], scores: NDArray[np.float32], labels: NDArray[np.int64]
+) -> dict[str, Any]:
+    """One label against the rest: how much of it is found, how far its answers can be trusted, and the curves."""
+    right, of, answered = (int(n) for n in (confusion[place, place], confusion[place].sum(), confusion[:, place].sum()))
+    return {
+        "label": name,
+        "n": of,
+        "recall": right / max(of, 1),
+        "recall_interval": list(share_interval(right, of)),
+        "answered": answered,
+        "precision": right / max(answered, 1),
+        "precision_interval": list(share_interval(right, answered)),
+        **ranking(scores, labels == place),
+    }
+
+
+def _beside_chance(row: dict[str, float]) -> dict[str, Any]:
+    """A bin of the reliability diagram, and where 95 in 100 perfectly calibrated models would show it."""
+    ends = (binom.ppf(q, row["n"], min(row["confidence"], 1.0)) / row["n"] for q in (0.025, 0.975))
+    return {**row, "by_chance": [float(end) for end in ends]}
