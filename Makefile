@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check format lock clean help
+.PHONY: demo test train check format lock clean help
 
 help:           ## this list
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
@@ -13,13 +13,15 @@ demo: $(VENV)/run    ## the whole journey on real pictures, from nothing
 	@$(BIN)/scones demo
 
 test: $(VENV)/dev    ## the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
+
+train: $(VENV)/train ## torch and what fine-tuning needs besides; the tests of it run from then on
 
 check: $(VENV)/dev   ## what CI runs: format, lint, types, tests, known vulnerabilities apart
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 format: $(VENV)/dev  ## put the code in shape
 	@$(BIN)/ruff format .
@@ -33,6 +35,8 @@ lock: $(VENV)/dev    ## write the locks anew
 		pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml --group dev -o requirements-dev.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml --group train-rest -o requirements-train.lock
 
 clean:               ## remove what make and the demo made; your own work in .scones stays
 	rm -rf $(VENV) .scones/demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -48,4 +52,11 @@ $(VENV)/run: requirements.lock pyproject.toml
 
 $(VENV)/dev: $(VENV)/run requirements-dev.lock
 	@$(PIP) install --no-compile --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# torch alone first, asked for alone, so that an index that has a CPU build serves it
+$(VENV)/train: $(VENV)/dev requirements-train.lock
+	@echo "installing torch (once; a minute or two) …" >&2
+	@$(PIP) install --no-compile torch==2.13.0
+	@$(PIP) install --no-compile --require-hashes -r requirements-train.lock
 	@touch $@

@@ -8,19 +8,25 @@ from typing import Annotated
 
 import typer
 
+from scones.cli.classify import classify
 from scones.cli.clean import clean
+from scones.cli.compare import compare
+from scones.cli.crossvalidate import crossvalidate
 from scones.cli.demo import demo
 from scones.cli.evaluate import evaluate
 from scones.cli.executions import executions
 from scones.cli.generate import generate
+from scones.cli.models import models
 from scones.cli.monitor import monitor
 from scones.cli.orders import orders
 from scones.cli.pretrain import pretrain
+from scones.cli.promote import promote
 from scones.cli.reviews import reviews
+from scones.cli.rollback import rollback
 from scones.cli.run import run
 from scones.cli.serve import serve
 from scones.cli.stage import stage
-from scones.cli.tasks import tasks
+from scones.cli.task import task
 from scones.cli.train import train
 from scones.errors import SconesError
 
@@ -45,7 +51,8 @@ def _root(
 
     The whole journey at once:  `scones demo`
 
-    Step by step:  `scones stage` → `train` → `evaluate` → `serve` → `orders` → `generate` → `run` → `monitor report`
+    Step by step:  `scones stage` → `train` → `evaluate` → `promote` → `serve` → `orders` → `generate` → `run`
+    → `monitor report`
 
     Settings come from flags, from `SCONES_*` variables or from `scones.toml`, in this order.
     """
@@ -58,9 +65,29 @@ def _root(
         raise typer.Exit
 
 
-for _verb in (demo, stage, train, evaluate, serve, generate, run, executions, reviews, orders, clean, tasks, pretrain):
+for _verb in (
+    demo,
+    stage,
+    train,
+    evaluate,
+    promote,
+    rollback,
+    models,
+    compare,
+    crossvalidate,
+    classify,
+    serve,
+    generate,
+    run,
+    executions,
+    reviews,
+    orders,
+    clean,
+    pretrain,
+):
     app.command()(_verb)
 app.add_typer(monitor, name="monitor")
+app.add_typer(task, name="task")
 
 
 def main() -> None:

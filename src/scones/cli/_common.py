@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 __all__ = [
     "BucketOption",
@@ -20,11 +20,14 @@ __all__ = [
     "JsonOption",
     "StoreOption",
     "TaskOption",
+    "WhoOption",
     "console",
     "failure_message",
     "print_json",
     "progress_bar",
+    "progress_report",
     "results",
+    "whoami",
 ]
 
 StoreOption = Annotated[
@@ -34,6 +37,9 @@ StoreOption = Annotated[
 BucketOption = Annotated[str | None, typer.Option("--bucket", metavar="NAME", help="The bucket in the store  [scones]")]
 TaskOption = Annotated[
     str | None, typer.Option("--task", metavar="NAME", help="A task's name, or its TOML file  [vehicles]")
+]
+WhoOption = Annotated[
+    str | None, typer.Option("--who", metavar="NAME", help="Who does it, for the record  [your user name]")
 ]
 JournalOption = Annotated[
     Path | None, typer.Option("--journal", metavar="FILE", help="The engine's journal  [.scones/journal.sqlite]")
@@ -56,6 +62,16 @@ def results() -> Console:
     return found if found.is_terminal else Console(highlight=False, width=200)
 
 
+def whoami() -> str:
+    """The name of the user who runs this process; "unknown" where the machine has none, as in some containers."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return "unknown"
+
+
 def failure_message(cause: str | None) -> str:
     """The message in a function's cause, which is JSON text as Lambda writes it."""
     try:
@@ -70,8 +86,8 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def progress_bar(quiet: bool = False) -> Iterator[Progress]:
-    """A progress display on stderr; it shows nothing when ``quiet`` or when stderr is no terminal."""
+def progress_bar(quiet: bool = False, *more: ProgressColumn) -> Iterator[Progress]:
+    """A progress display on stderr, with ``more`` columns; nothing when ``quiet`` or when stderr is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -80,7 +96,22 @@ def progress_bar(quiet: bool = False) -> Iterator[Progress]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        *more,
     )
     target = console()
     with Progress(*columns, console=target, disable=quiet or not target.is_terminal) as progress:
         yield progress
+
+
+@contextmanager
+def progress_report(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress display as :func:`progress_bar`; call what it yields with what is done, how much, and of how much."""
+    with progress_bar(quiet) as bar:
+        lines: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in lines:
+                lines[what] = bar.add_task(what, total=total or None)
+            bar.update(lines[what], completed=done, total=total or None)
+
+        yield report

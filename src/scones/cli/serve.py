@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scones.cli._common import BucketOption, JsonOption, StoreOption, TaskOption, console
+
+if TYPE_CHECKING:
+    from scones.store import Bucket
 
 
 def serve(
@@ -15,7 +18,8 @@ def serve(
     store: StoreOption = None,
     bucket: BucketOption = None,
     model: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="A model.tar.gz, or a folder with its contents")
+        str | None,
+        typer.Option(metavar="MODEL", help="A version or alias, or path of a model.tar.gz or its folder  [production]"),
     ] = None,
     model_dir: Annotated[
         Path | None,
@@ -43,7 +47,7 @@ def serve(
 ) -> None:
     """Serve a task's model as an endpoint that speaks SageMaker's container contract and its runtime path.
 
-    It serves the model in force for the task (`scones train` puts it in force), or the one given with
+    It serves the task's model in production (`scones promote` puts it there), or the one given with
     `--model`. SIGTERM or Ctrl+C ends it: requests inside are answered and records written first.
 
     Ask it with a picture; the answer is a probability for each label, the header tells labels and threshold:
@@ -62,6 +66,7 @@ def serve(
     from contextlib import nullcontext
 
     from scones.errors import SettingsError
+    from scones.registry import PRODUCTION, load_decider
     from scones.serving import (
         SAGEMAKER_MODEL_DIR,
         VARIANT,
@@ -70,7 +75,6 @@ def serve(
         build_app,
         holds_model,
         listening_url,
-        load_served_model,
         run_server,
     )
     from scones.settings import Settings
@@ -80,10 +84,8 @@ def serve(
     if model is not None and model_dir is not None:
         raise SettingsError("--model and --model-dir both name the model: give one of them")
     settings = Settings.load(task=task, store=store, bucket=bucket, endpoint=endpoint)
-    path = model or model_dir
-    in_container = path is None and holds_model(SAGEMAKER_MODEL_DIR)
-    if in_container:
-        path = SAGEMAKER_MODEL_DIR
+    in_container = not (model or model_dir) and holds_model(SAGEMAKER_MODEL_DIR)
+    ref = SAGEMAKER_MODEL_DIR if in_container else model_dir or model or PRODUCTION
     if port is None:
         text = os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")
         if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
@@ -95,14 +97,17 @@ def serve(
         logging.getLogger("scones.serving.access").setLevel(logging.INFO)
 
     with bind(host or ("0.0.0.0" if in_container else "127.0.0.1"), port) as listener:  # noqa: S104 - SageMaker asks from outside the container
+
+        def place() -> Bucket:
+            return open_bucket(settings.store, settings.bucket)
+
         # in the container SageMaker itself captures, and there is no store of ours
         captures = not (no_capture or in_container)
-        place = open_bucket(settings.store, settings.bucket) if captures or path is None else None
-        served = load_served_model(path, place, load_task(settings.task).name if path is None else settings.task)
+        served = load_decider(ref, load_task(settings.task).name, place)
         info = served.classifier.info
         writer = None
-        if captures and place is not None:
-            writer = CaptureWriter(place, capture_prefix or Layout.CAPTURE, settings.endpoint, VARIANT)
+        if captures:
+            writer = CaptureWriter(place(), capture_prefix or Layout.CAPTURE, settings.endpoint, VARIANT)
         with writer or nullcontext():
             app = build_app(
                 served.classifier,

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scones.cli._common import BucketOption, JsonOption, StoreOption, TaskOption, console, print_json, progress_bar
+from scones.cli._common import BucketOption, JsonOption, StoreOption, TaskOption, console, print_json, progress_report
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from scones.staging import Dataset
 
 
@@ -58,8 +56,7 @@ def stage(
     settings = Settings.load(task=task, store=store, bucket=bucket, cifar100=archive)
     chosen = load_task(settings.task)
     place = open_bucket(settings.store, settings.bucket)
-    with progress_bar(as_json) as bar:
-        steps = _Steps(bar)
+    with progress_report(as_json) as steps:
         opened = open_source(kind, chosen, archive=settings.cifar100, folder=folder, seed=seed, progress=steps)
         dataset = write_dataset(place, chosen, opened.pictures, source=opened.record, progress=steps)
     location = place.url(dataset.prefix)
@@ -85,19 +82,6 @@ def stage(
         )
     console().print(f"dataset [bold]{dataset.version}[/] of task {dataset.task}; next: scones train", soft_wrap=True)
     typer.echo(location)
-
-
-class _Steps:
-    """Shows each part of the work on a line of its own."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._lines: dict[str, TaskID] = {}
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if what not in self._lines:
-            self._lines[what] = self._bar.add_task(what, total=total or None)
-        self._bar.update(self._lines[what], completed=done, total=total or None)
 
 
 def _show_checks(dataset: Dataset) -> None:

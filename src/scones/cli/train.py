@@ -2,55 +2,103 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from scones.cli._common import BucketOption, JsonOption, StoreOption, TaskOption, console, print_json
+from scones.cli._common import (
+    BucketOption,
+    JsonOption,
+    StoreOption,
+    TaskOption,
+    console,
+    print_json,
+    progress_bar,
+    whoami,
+)
 
 
 def train(
     task: TaskOption = None,
-    backbone: Annotated[str, typer.Option(metavar="NAME", help="The frozen part of the model")] = "small",
+    backbone: Annotated[
+        str, typer.Option(metavar="NAME", help="small, nano, hf:ORG/NAME of the hub, or a path")
+    ] = "small",
     dataset: Annotated[
         str | None, typer.Option(metavar="VERSION", help="A staged dataset  [the one staged last]")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same data, same seed: same model")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same data, same seed: same model")] = 0,
+    fine_tune: Annotated[
+        bool, typer.Option("--fine-tune", help="Let the backbone learn too (needs the train extra)")
+    ] = False,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of fine-tuning, at most  [12]")] = None,
+    rate: Annotated[float | None, typer.Option(min=0, help="Of fine-tuning: the learning rate  [3e-5]")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Of fine-tuning: pictures a step  [32]")] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of fine-tuning  [.scones/checkpoints/TASK]")
+    ] = None,
+    ml_root: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Be SageMaker's training container there  [/opt/ml, in one]"),
+    ] = None,
     store: StoreOption = None,
     bucket: BucketOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a task's model on what `scones stage` wrote, and put it in force.
+    """Train a task's model on what `scones stage` wrote, and make it the candidate.
 
     A head is fitted on a frozen backbone, its confidence is calibrated, and a threshold is fitted to
     the task's target risk, all in seconds on a CPU. The bundle lies in the store under models/.
 
-    Next: `scones evaluate`, then `scones serve`.
+    With `--fine-tune` the backbone learns too, on a GPU when there is one: it stops by itself when pictures held
+    back for validation are answered no better. A killed run goes on from its checkpoint with the same command.
+
+    In SageMaker's training container all options come from its configuration files instead.
+
+    The task's first model goes into production at once; a later one with `scones promote`, which judges it.
+
+    Next: `scones evaluate`, then `scones promote`, then `scones serve`.
     """
     from datetime import UTC, datetime
 
-    from scones.registry import put_in_force, save_model
+    from scones.cli._fine_tuning import Shown, ended_by_sigterm, train_in_container
+    from scones.errors import SettingsError
+    from scones.registry import register
     from scones.settings import Settings
     from scones.staging import load_dataset
     from scones.store import open_bucket
     from scones.task import load_task
-    from scones.training import load_backbone
-    from scones.training import train as train_model
+    from scones.training import FineTuning, Job, run_job, save_curve
+    from scones.training.container import ML_ROOT, is_container
 
+    if ml_root is not None or is_container():
+        train_in_container(ml_root or ML_ROOT, as_json=as_json)
+        return
+    told: dict[str, Any] = {"epochs": epochs, "rate": rate, "batch": batch}
+    given = {name: value for name, value in told.items() if value is not None}
+    if given and not fine_tune:
+        raise SettingsError(f"--{next(iter(given))} is of fine-tuning: add --fine-tune, or leave it out")
+    how = FineTuning(**given) if fine_tune else None
     settings = Settings.load(task=task, store=store, bucket=bucket)
     chosen = load_task(settings.task)
     place = open_bucket(settings.store, settings.bucket)
     staged = load_dataset(place, chosen.name, dataset)
     err = console()
     now = datetime.now(UTC)
-    with err.status("training") as status:
-        info, model = train_model(
-            staged, chosen, load_backbone(backbone), seed=seed, now=now, report=lambda step: status.update(f"{step} …")
+    folder = checkpoints or Path(".scones/checkpoints") / chosen.name
+    with ended_by_sigterm() as ending, progress_bar() as bar:
+        shown = Shown(bar, ending)
+        trained = run_job(
+            staged, chosen, Job(backbone, seed, how), checkpoints=folder, now=now, watcher=shown, report=shown.doing
         )
-    key = save_model(place, info, model)
-    put_in_force(place, info, who="scones train", why="newest model", now=now)
+    info, model = trained.info, trained.model
+    saved = register(place, info, model, who=whoami(), now=now)
+    info, bundle = saved.info, place.url(saved.key)
+    if trained.curve:
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+        err.print(f"learning curve: {place.url(save_curve(place, info, trained.curve))}", soft_wrap=True)
     if as_json:
-        print_json({"bundle": place.url(key), **info.model_dump()})
+        print_json({"bundle": bundle, "in_production": saved.in_production, **info.model_dump()})
         return
     err.print(
         f"model [bold]{info.version}[/] of task {info.task}, from dataset {info.dataset}, backbone {info.backbone}"
@@ -62,5 +110,8 @@ def train(
     )
     colour = "green" if info.threshold.origin == "fitted" else "yellow"
     err.print(f"[{colour}]threshold {info.threshold.value:.4f} ({info.threshold.origin})[/]: {info.threshold.note}")
-    err.print("now in force; written to")
-    typer.echo(place.url(key))
+    if saved.in_production:
+        err.print("in production, as the task's first model; next: scones evaluate, then scones serve")
+    else:
+        err.print("the candidate now, production stays as it is; next: scones evaluate, then scones promote")
+    typer.echo(bundle)

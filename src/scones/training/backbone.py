@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Backbone", "backbone_names", "load_backbone"]
+__all__ = ["HUB", "Backbone", "backbone_names", "is_of_hub", "load_backbone"]
 
+HUB = "hf:"
+"""What the name of a backbone of the hub starts with."""
 _BATCH = 128
 
 
@@ -61,14 +64,47 @@ def backbone_names() -> list[str]:
     return sorted(entry.name.removesuffix(".onnx") for entry in folder.iterdir() if entry.name.endswith(".onnx"))
 
 
+def is_of_hub(name: str) -> bool:
+    """Say whether a name means a model of the hub, or a folder in its layout."""
+    return name.startswith(HUB) or (Path(name) / "config.json").is_file()
+
+
 def load_backbone(name: str) -> Backbone:
-    """Load a backbone that comes with Scones.
+    """Load a backbone.
+
+    Args:
+        name: one that comes with Scones; ``hf:ORG/NAME`` of the hub (needs the ``train`` extra); or a path: of
+            an ONNX file that `scones pretrain` wrote, or of a folder with a hub model's ``config.json``.
 
     Raises:
-        TrainingError: there is none of that name.
+        TrainingError: there is none of that name, or it is no backbone.
     """
-    if name not in backbone_names():
-        raise TrainingError(f"unknown backbone {name!r}: use one of {', '.join(backbone_names())}")
-    model = (resources.files("scones.training") / "backbones" / f"{name}.onnx").read_bytes()
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    return Backbone(name, model, int(session.get_inputs()[0].shape[1]))
+    if is_of_hub(name):
+        from scones.training.trainable import load_trainable
+
+        return load_trainable(name).freeze()
+    if name in backbone_names():
+        model = (resources.files("scones.training") / "backbones" / f"{name}.onnx").read_bytes()
+    elif name.endswith(".onnx") and Path(name).is_file():
+        model = Path(name).read_bytes()
+    else:
+        raise TrainingError(
+            f"unknown backbone {name!r}: use one of {', '.join(backbone_names())}, hf:ORG/NAME, or the path of "
+            "an ONNX file or of a folder with config.json"
+        )
+    return Backbone(Path(name).name.removesuffix(".onnx"), model, _side(name, model))
+
+
+def _side(name: str, model: bytes) -> int:
+    """The side of the pictures that a backbone takes, in pixels."""
+    try:
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no base of their own
+        raise TrainingError(f"backbone {name} cannot be loaded ({error}): use a file of `scones pretrain`") from error
+    shape, outputs = session.get_inputs()[0].shape, [output.name for output in session.get_outputs()]
+    if len(shape) != 4 or not isinstance(shape[1], int) or outputs != ["embedding"]:
+        raise TrainingError(
+            f"backbone {name} takes {shape} and gives {', '.join(outputs)}, not pictures and their embedding: "
+            "use a file of `scones pretrain`"
+        )
+    return shape[1]
