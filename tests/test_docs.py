@@ -14,7 +14,8 @@ from scones.settings import Settings
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs/reference.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-VERBS = {command.callback.__name__ for command in app.registered_commands if command.callback} | {"monitor"}
+VERBS = {command.callback.__name__ for command in app.registered_commands if command.callback}
+VERBS |= {group.name for group in app.registered_groups if group.name}
 
 
 def section(title: str) -> str:
@@ -25,6 +26,12 @@ def section(title: str) -> str:
 
 def test_every_setting_is_documented_and_the_other_way_round() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", section("Settings"), re.M)) == set(Settings.model_fields)
+
+
+def test_every_key_of_a_task_file_is_documented_and_the_other_way_round() -> None:
+    from scones.task import Task
+
+    assert set(re.findall(r"^\| `\[?(\w+)\]?` \|", section("The task file"), re.M)) == set(Task.model_fields)
 
 
 def test_every_error_is_documented_with_its_exit_code_and_the_other_way_round() -> None:

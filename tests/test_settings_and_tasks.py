@@ -1,6 +1,6 @@
 """Settings and tasks: what is read, and what a wrong one is told."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -78,3 +78,40 @@ def test_a_task_file_that_is_wrong_says_where(tmp_path: Path, text: str, said: s
     file.write_text(text)
     with pytest.raises(TaskError, match=said):
         load_task(str(file))
+
+
+def test_every_photograph_of_the_defects_task_belongs_to_one_cookie() -> None:
+    task = load_task("defects")
+    names = [
+        f"training-images/{kind}-{k}.jpg" for kind, n in (("normal", 31), ("anomaly", 32)) for k in range(1, n + 1)
+    ]
+    found = [
+        [group for group, patterns in task.groups.items() if any(map(PurePath(one).match, patterns))] for one in names
+    ]
+    assert all(len(groups) == 1 for groups in found)
+    assert [[task.group_of(one)] for one in names] == found
+
+
+def test_a_thing_is_named_by_what_stands_in_parentheses() -> None:
+    task = load_task("vehicles").model_copy(update={"group_by": r"(item\d+)_|ride-\d"})
+    assert [task.group_of(origin) for origin in ("a/item12_left.png", "a/ride-3.png", "a/other.png")] == [
+        "item12",
+        "",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('group_by = "("', "group_by is no regular expression"),
+        ("[view]\nsize = 64\ncrop = [0, 0.5, 1, 0.5]", "view: .*crop must be left, top, right and bottom edge"),
+        ("[view]\nsize = 64\ngrids = []", "view.grids"),
+        ('[view]\nsize = 64\npool = ["median"]', "view.pool"),
+    ],
+)
+def test_a_view_or_grouping_that_is_wrong_says_where(tmp_path: Path, more: str, said: str) -> None:
+    head = 'name = "a"\ntitle = "b"\nlabels = ["x", "y"]\npolicy = { target_risk = 0.1 }\n'
+    (tmp_path / "mine.toml").write_text(head + more)
+    with pytest.raises(TaskError, match=said):
+        load_task(str(tmp_path / "mine.toml"))

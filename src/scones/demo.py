@@ -6,8 +6,10 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +25,8 @@ from scones.store import Bucket, Layout, disk_error, open_bucket
 from scones.task import Task, load_task
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from scones.staging import Dataset
 
 __all__ = ["DemoResult", "demo_files", "remove_demo", "run_demo"]
@@ -100,7 +104,7 @@ def run_demo(archive: Path | None, reporter: Reporter | None = None) -> DemoResu
 
 
 def _run(archive: Path | None, told: Reporter) -> DemoResult:
-    from scones.registry import put_in_force, save_model
+    from scones.registry import register
     from scones.training import evaluate, load_backbone, save_evaluation, train
 
     started = time.monotonic()
@@ -118,13 +122,13 @@ def _run(archive: Path | None, told: Reporter) -> DemoResult:
     with told.step("train and calibrate") as done:
         now = datetime.now(UTC)
         info, model = train(dataset, task, load_backbone("small"), seed=_SEED, now=now)
-        save_model(bucket, info, model)
-        put_in_force(bucket, info, who="scones demo", why="first model", now=now)
+        register(bucket, info, model, who="scones demo", now=now)
         done(f"model {info.version}; threshold {info.threshold.value:.4f} ({info.threshold.origin})")
     with told.step("evaluate on pictures never seen") as done:
         from scones.classifier import Classifier
 
-        figures = evaluate(Classifier(info, model, threads=2), dataset, task)
+        classifier = Classifier(info, model, threads=2)
+        figures = evaluate(classifier, dataset, task, report=lambda _, so_far, total: told.advance(so_far, total))
         page = save_evaluation(bucket, figures, dataset)
         low, high = figures["accuracy_interval"]
         done(f"accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}); calibration error {figures['ece']:.3f}")
@@ -195,10 +199,12 @@ def _endpoint(settings: Settings) -> Iterator[tuple[Settings, subprocess.Popen[s
     log = HOME / "serve.log"
     with (
         log.open("w") as errors,
+        _sigterm_later() as heed_sigterm,
         # in a folder of its own: no scones.toml and no module of the caller's lies there
         subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=errors, text=True, env=environ) as child,
     ):
         try:
+            heed_sigterm()
             assert child.stdout is not None  # asked for above
             line = child.stdout.readline()
             if not line:
@@ -210,6 +216,27 @@ def _endpoint(settings: Settings) -> Iterator[tuple[Settings, subprocess.Popen[s
                 child.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 child.kill()
+
+
+@contextmanager
+def _sigterm_later() -> Iterator[Callable[[], None]]:
+    """Keep a SIGTERM until what is yielded is called: one that came while a child starts would orphan it."""
+    came: list[tuple[int, FrameType | None]] = []
+    handler = signal.getsignal(signal.SIGTERM)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+
+    def heed() -> None:
+        signal.signal(signal.SIGTERM, handler)
+        if came:
+            handler(*came.pop())
+
+    signal.signal(signal.SIGTERM, lambda number, frame: came.append((number, frame)))
+    try:
+        yield heed
+    finally:
+        heed()
 
 
 def _last_line(log: Path) -> str:

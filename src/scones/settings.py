@@ -35,7 +35,7 @@ class Settings(BaseModel):
         description="Where objects live: a folder (or file:// URL) that holds buckets as folders, or s3://",
     )
     bucket: str = Field("scones", description="The bucket (on one machine: the folder in the store)")
-    task: str = Field("vehicles", description="The task to work on: a name from `scones tasks`, or a TOML file")
+    task: str = Field("vehicles", description="The task to work on: a name from `scones task list`, or a TOML file")
     depot: str = Field("main", description="The depot of an arrival whose key names none")
     depot_file: Path | None = Field(
         None, description="The depot's bays and ranges, a TOML file; default: a built-in one"

@@ -37,6 +37,9 @@ def test_every_verb_explains_itself_and_has_json(scones: Run, verb: str, tmp_pat
         (("stage", "--source", "synthetic", "--task", "scooters"), "TaskError", "scooters"),
         (("train",), "ObjectMissing", "scones stage"),
         (("evaluate",), "BundleError", "scones train"),
+        (("promote",), "BundleError", "scones train"),
+        (("promote", "--force"), "SettingsError", "say why with --why"),
+        (("rollback",), "PromotionRefused", "nothing to go back to"),
         (("serve",), "BundleError", "scones train"),
         (("serve", "--model", "text.png"), "BundleError", "text.png"),
         (("run",), "EndpointBusy", "scones serve"),
@@ -145,6 +148,16 @@ def test_the_journey_step_by_step(scones: Run, shop: Path, endpoint: str) -> Non
     assert len(waiting) == worked["outcomes"].get("review", 0)
     left = json.loads(scones("orders", "--json", cwd=shop).stdout)
     assert len(left) == 40 - len(list((shop / ".scones/store/scones/order-claims").rglob("*.json")))
+
+
+def test_training_says_whether_the_model_is_in_production_and_what_comes_next(scones: Run, shop: Path) -> None:
+    listed = json.loads(scones("models", "--json", cwd=shop).stdout)
+    assert [one["aliases"] for one in listed] == [["production", "candidate"]], "the first one"
+    said = " ".join(scones("train", "--seed", "1", cwd=shop).stderr.split())
+    assert "the candidate now, production stays as it is; next: scones evaluate, then scones promote" in said
+    after = json.loads(scones("models", "--json", cwd=shop).stdout)
+    assert [one["aliases"] for one in after] == [["production"], ["candidate"]]
+    assert after[1]["parent"] == listed[0]["version"]
 
 
 def test_a_failed_execution_is_loud_and_is_worked_anew(scones: Run, shop: Path, endpoint: str, tmp_path: Path) -> None:
