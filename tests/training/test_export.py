@@ -55,13 +55,30 @@ def test_the_graph_answers_float32_and_nearly_what_the_network_does(network: Fea
     embedding = Backbone("tiny", graph, 32).embed(IMAGES)
     expected = answers(FlipAveraged(network))
     assert embedding.dtype == np.float32
-    assert np.abs(embedding - expected).max() < 2e-3 * expected.std()
+    assert np.abs(embedding - expected).max() < 2e-2 * expected.std()
 
 
-def test_weights_take_half_their_bytes_and_biases_all(graph: bytes) -> None:
+def test_weights_take_a_quarter_of_their_bytes_and_biases_all(graph: bytes) -> None:
     types = {one.name: one.data_type for one in onnx.load_from_string(graph).graph.initializer}
-    assert types["network.3.first.0.weight"] == onnx.TensorProto.FLOAT16
+    assert types["network.3.first.0.weight"] == onnx.TensorProto.INT8
     assert types["network.3.first.0.bias"] == onnx.TensorProto.FLOAT
+
+
+def test_a_channel_whose_weights_are_all_zero_stays_so(network: Features) -> None:
+    pruned = fold(network)
+    with torch.no_grad():
+        pruned[3].first[0].weight[0] = 0
+    found = read_network(onnx_graph(pruned, size=32))
+    assert not found[3].first[0].weight[0].any()
+    assert found[3].first[0].weight[1].any()
+
+
+def test_brightness_and_contrast_change_nearly_nothing(network: Features) -> None:
+    dim = (IMAGES * 0.5 + 60).astype(np.uint8)
+    expected = answers(network)
+    with torch.no_grad():
+        found = np.asarray(network(torch.from_numpy(dim)).numpy())
+    assert np.abs(found - expected).max() < 0.1 * expected.std()
 
 
 def test_no_place_of_this_machine_is_written(graph: bytes) -> None:
@@ -78,7 +95,8 @@ def test_a_network_is_built_again_from_its_file_alone(graph: bytes) -> None:
 
 def test_a_network_that_was_built_again_is_written_the_same(graph: bytes) -> None:
     again = onnx_graph(read_network(graph), size=32)
-    np.testing.assert_array_equal(Backbone("a", again, 32).embed(IMAGES), Backbone("b", graph, 32).embed(IMAGES))
+    expected = Backbone("b", graph, 32).embed(IMAGES)
+    np.testing.assert_allclose(Backbone("a", again, 32).embed(IMAGES), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_network_without_biases_is_built_again_too() -> None:

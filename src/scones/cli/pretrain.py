@@ -17,7 +17,7 @@ def pretrain(
     ] = None,
     network: Annotated[str, typer.Option(metavar="NAME", help="small or nano")] = "small",
     teacher: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The checkpoint of a better backbone, to learn from it")
+        str | None, typer.Option(metavar="BACKBONE", help="Learn from what this backbone thinks of the pictures, too")
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training pictures")] = 24,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation")] = 0,
@@ -33,6 +33,7 @@ def pretrain(
     from scones.training.trainable import needs_torch
 
     try:
+        from scones.training import load_backbone
         from scones.training import pretrain as train_backbone
     except ImportError as error:
         raise needs_torch("pretraining", error) from error
@@ -41,7 +42,15 @@ def pretrain(
         raise SourceMissing("pretraining needs CIFAR-100: give its path with --archive or SCONES_CIFAR100")
     err = console()
     err.print(f"training {network} on {path}; {epochs} epochs")
-    figures = train_backbone(path, out, network=network, epochs=epochs, teacher=teacher, seed=seed, report=err.print)
+    figures = train_backbone(
+        path,
+        out,
+        network=network,
+        epochs=epochs,
+        teacher=load_backbone(teacher) if teacher else None,
+        seed=seed,
+        report=err.print,
+    )
     if as_json:
         print_json(figures)
     else:

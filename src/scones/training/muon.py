@@ -36,10 +36,11 @@ class Muon(torch.optim.Optimizer):
 
 
 def _orthogonal(matrix: torch.Tensor, steps: int = 3) -> torch.Tensor:
-    """About the nearest orthogonal matrix, by a quintic Newton-Schulz iteration."""
+    """About the nearest orthogonal matrix, by a quintic Newton-Schulz iteration, for which bfloat16 is enough."""
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    wide = wide / (wide.norm() + 1e-7)
+    wide = (wide / (wide.norm() + 1e-7)).bfloat16()
     for _ in range(steps):
         gram = wide @ wide.T
         wide = 3.4445 * wide + (-4.7750 * gram + 2.0315 * gram @ gram) @ wide
+    wide = wide.float()
     return wide if matrix.shape[0] <= matrix.shape[1] else wide.T

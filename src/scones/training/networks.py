@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["ARCHITECTURES", "Architecture", "Features", "FlipAveraged", "Normalise", "features", "fold"]
+__all__ = ["ARCHITECTURES", "Architecture", "Features", "FlipAveraged", "Normalise", "Standardise", "features", "fold"]
 
-_MEAN = (129.3, 124.1, 112.4)
-_STD = (68.2, 65.4, 70.4)
+_FAINTEST = 10.0
+"""The contrast, in units of the bytes, from which on down it is noise that would be amplified."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "nano": Architecture(widths=(24, 64, 192), blocks=(2, 2, 2), stem=3),
-    "small": Architecture(widths=(48, 128, 320), blocks=(1, 2, 2), stem=5),
+    "nano": Architecture(widths=(24, 64, 160), blocks=(2, 2, 2), stem=3),
+    "small": Architecture(widths=(64, 128, 384), blocks=(1, 2, 2), stem=5),
 }
 
 
@@ -56,6 +56,19 @@ class Normalise(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise."""
         return (x.permute(0, 3, 1, 2).float() - self.mean) * self.scale
+
+
+class Standardise(nn.Module):
+    """uint8 (N, H, W, 3) → float32 (N, 3, H, W) of zero mean and unit variance, each picture by its own.
+
+    How bright a picture is and how strong its contrast says nothing of what it shows.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Standardise."""
+        x = x.permute(0, 3, 1, 2).float()
+        x = x - x.mean((1, 2, 3), keepdim=True)
+        return x / ((x * x).mean((1, 2, 3), keepdim=True) + _FAINTEST**2).sqrt()
 
 
 def _convolution(inside: int, outside: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -95,7 +108,7 @@ def features(architecture: Architecture) -> Features:
         for block in range(blocks):
             layers.append(_Block(width, outside, stride=2 if stage and not block else 1))
             width = outside
-    return Features(architecture, Normalise(_MEAN, _STD), *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Features(architecture, Standardise(), *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 def fold(network: nn.Module) -> Any:
