@@ -31,6 +31,19 @@ def value_of(text: str) -> Json:
         ("States.ArrayGetItem(States.StringSplit('a/b/c', '/'), 1)", "b"),
         ("States.StringSplit('arrivals/vehicles//n.png', '/.')", ["arrivals", "vehicles", "n", "png"]),
         ("States.Hash('abc', 'MD5')", "900150983cd24fb0d6963f7d28e17f72"),
+        ("States.ArrayPartition(States.ArrayRange(1, 9, 1), 4)", [[1, 2, 3, 4], [5, 6, 7, 8], [9]]),
+        ("States.ArrayPartition(States.Array(1, 2, 3), 1.5)", [[1, 2], [3]]),
+        ("States.ArrayContains($.list, 'x')", True),
+        ("States.ArrayContains($.list, true)", False),
+        ("States.ArrayRange(1, 9, 2)", [1, 3, 5, 7, 9]),
+        ("States.ArrayRange(3, 1, -1)", [3, 2, 1]),
+        ("States.ArrayRange(3, 1, 1)", []),
+        ("States.ArrayLength($.list)", 2),
+        ("States.ArrayUnique(States.Array(1, true, 1, 'a', 'a', null))", [1, True, "a", None]),
+        ("States.Base64Encode('Data to encode')", "RGF0YSB0byBlbmNvZGU="),
+        ("States.Base64Decode('RGVjb2RlZCBkYXRh')", "Decoded data"),
+        ("States.MathAdd(111, -1)", 110),
+        ("States.MathAdd($.n, 0.5)", 3),
     ],
 )
 def test_an_intrinsic_function_gives_what_the_states_language_says(text: str, value: Json) -> None:
@@ -40,6 +53,11 @@ def test_an_intrinsic_function_gives_what_the_states_language_says(text: str, va
 def test_a_uuid_comes_from_the_randomness_that_was_passed_in() -> None:
     assert value_of("States.UUID()") == value_of("States.UUID()")
     assert value_of("States.UUID()")[14] == "4"
+
+
+def test_a_random_number_lies_from_the_first_to_below_the_end_and_a_seed_fixes_it() -> None:
+    assert {value_of("States.MathRandom(1, 3)") for _ in range(3)} <= {1, 2}
+    assert value_of("States.MathRandom(1, 999, 7)") == value_of("States.MathRandom(1, 999, 7)")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +73,15 @@ def test_a_uuid_comes_from_the_randomness_that_was_passed_in() -> None:
         "States.Hash('abc', 'CRC32')",
         "States.ArrayGetItem($.list, 2)",
         "States.StringSplit($.name, '')",
+        "States.ArrayPartition($.list, 0)",
+        "States.ArrayPartition($.name, 1)",
+        "States.ArrayRange(0, 1000, 1)",
+        "States.ArrayRange(0, 9, 0)",
+        "States.ArrayLength($.a)",
+        "States.Base64Decode('=')",
+        "States.MathAdd(2147483648, 1)",
+        "States.MathAdd('1', 1)",
+        "States.MathRandom(3, 3)",
     ],
 )
 def test_a_function_that_cannot_do_what_it_is_asked_is_an_intrinsic_failure(text: str) -> None:

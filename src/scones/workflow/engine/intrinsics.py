@@ -5,7 +5,9 @@ An expression is read once, when the definition is loaded, and evaluated each ti
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import math
 import re
 import uuid
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from random import Random
 from typing import TypeAlias
 
 from scones.workflow.engine.failure import INTRINSIC_FAILURE, PARAMETER_PATH_FAILURE, StateFailure
-from scones.workflow.engine.jsontext import Json, dump, load
+from scones.workflow.engine.jsontext import Json, digest, dump, load
 from scones.workflow.engine.paths import Path, PathMissing, Scope, scan_path
 
 __all__ = ["Call", "Expression", "evaluate", "parse_expression"]
@@ -53,6 +55,8 @@ _CONSTANT = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _FORMAT = re.compile(r"\{\}|\\(.)", re.DOTALL)
 _BLANK = re.compile(r"\s*")
+_LONGEST_RANGE = 1000
+_LONGEST_ENCODED = 10_000
 _ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
 
@@ -99,7 +103,8 @@ def _scan_call(text: str, name: str, start: int) -> tuple[Call, int]:
             raise ValueError(f"{text!r} lacks a comma or a bracket at {text[at:]!r}")
     least, most = _FUNCTIONS[name].arity
     if not least <= len(arguments) <= most:
-        raise ValueError(f"States.{name} takes {least}{'' if most == least else ' or more'}, not {len(arguments)}")
+        more = "" if most == least else " or more" if most == _ANY else f" to {most}"
+        raise ValueError(f"States.{name} takes {least}{more}, not {len(arguments)}")
     return Call(name, tuple(arguments)), at + 1
 
 
@@ -182,11 +187,79 @@ def _hash(_: Random, values: list[Json]) -> Json:
     return hashlib.new(_ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()
 
 
+def _array(value: Json) -> list[Json]:
+    if not isinstance(value, list):
+        raise TypeError(f"{dump(value)[:80]} is no array")
+    return value
+
+
+def _whole(value: Json) -> int:
+    """A number, rounded to the nearest whole one, half of the way upwards."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{dump(value)[:80]} is no number")
+    return math.floor(value + 0.5)
+
+
 def _array_get_item(_: Random, values: list[Json]) -> Json:
-    array, index = values
-    if not isinstance(array, list) or not isinstance(index, int) or not 0 <= index < len(array):
+    array, index = _array(values[0]), _whole(values[1])
+    if not 0 <= index < len(array):
         raise LookupError(f"no item {index} in the array")
     return array[index]
+
+
+def _array_partition(_: Random, values: list[Json]) -> Json:
+    array, size = _array(values[0]), _whole(values[1])
+    if size < 1:
+        raise ValueError(f"chunks of {size} cannot be made")
+    return [array[start : start + size] for start in range(0, len(array), size)]
+
+
+def _array_range(_: Random, values: list[Json]) -> Json:
+    first, last, step = map(_whole, values)
+    if step == 0:
+        raise ValueError("a step of 0 leads nowhere")
+    numbers = range(first, last + (1 if step > 0 else -1), step)
+    if len(numbers) > _LONGEST_RANGE:
+        raise ValueError(f"the range has {len(numbers):,} numbers, more than the {_LONGEST_RANGE:,} that it may have")
+    return list(numbers)
+
+
+def _array_unique(_: Random, values: list[Json]) -> Json:
+    found: dict[str, Json] = {}
+    for item in _array(values[0]):
+        found.setdefault(digest(item), item)
+    return list(found.values())
+
+
+def _array_contains(_: Random, values: list[Json]) -> Json:
+    sought = digest(values[1])
+    return any(digest(item) == sought for item in _array(values[0]))
+
+
+def _encodable(value: Json) -> str:
+    text = _string(value)
+    if len(text) > _LONGEST_ENCODED:
+        raise ValueError(f"the text has {len(text):,} characters, more than the {_LONGEST_ENCODED:,} that it may have")
+    return text
+
+
+def _decode(_: Random, values: list[Json]) -> Json:
+    return base64.b64decode(_encodable(values[0]), validate=True).decode()
+
+
+def _math_random(random: Random, values: list[Json]) -> Json:
+    first, end, *seed = map(_whole, values)
+    if first >= end:
+        raise ValueError(f"there is no number from {first} to below {end}")
+    return (Random(seed[0]) if seed else random).randrange(first, end)
+
+
+def _math_add(_: Random, values: list[Json]) -> Json:
+    numbers = [_whole(value) for value in values]
+    for number in numbers:
+        if not -(2**31) <= number < 2**31:
+            raise ValueError(f"{number} is no integer of 32 bits")
+    return sum(numbers)
 
 
 def _string_split(_: Random, values: list[Json]) -> Json:
@@ -206,11 +279,20 @@ class _Function:
 _ANY = float("inf")
 _FUNCTIONS = {
     "Array": _Function(lambda _, values: values, (0, _ANY)),
+    "ArrayContains": _Function(_array_contains, (2, 2)),
     "ArrayGetItem": _Function(_array_get_item, (2, 2)),
+    "ArrayLength": _Function(lambda _, values: len(_array(values[0])), (1, 1)),
+    "ArrayPartition": _Function(_array_partition, (2, 2)),
+    "ArrayRange": _Function(_array_range, (3, 3)),
+    "ArrayUnique": _Function(_array_unique, (1, 1)),
+    "Base64Decode": _Function(_decode, (1, 1)),
+    "Base64Encode": _Function(lambda _, values: base64.b64encode(_encodable(values[0]).encode()).decode(), (1, 1)),
     "Format": _Function(_format, (1, _ANY), raw_text=True),
     "Hash": _Function(_hash, (2, 2)),
     "JsonMerge": _Function(_json_merge, (3, 3)),
     "JsonToString": _Function(lambda _, values: dump(values[0]), (1, 1)),
+    "MathAdd": _Function(_math_add, (2, 2)),
+    "MathRandom": _Function(_math_random, (2, 3)),
     "StringSplit": _Function(_string_split, (2, 2)),
     "StringToJson": _Function(lambda _, values: load(_string(values[0])), (1, 1)),
     "UUID": _Function(lambda random, _: str(uuid.UUID(int=random.getrandbits(128), version=4)), (0, 0)),
