@@ -43,14 +43,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         hundred = stage(folder, all_classes(archive), archive)
         for backbone, target in (("small", ">= 0.76"), ("nano", ">= 0.7")):
-            classifier = fitted(hundred, all_classes(archive), backbone)
-            claims.append(Claim(f"cifar100_top1_{backbone}", accuracy(classifier, hundred), "share", target))
-            progress(f"{claims[-1].name}: {claims[-1].value}")
+            name = f"cifar100_top1_{backbone}"
+            found, n = accuracy(fitted(hundred, all_classes(archive), backbone), hundred)
+            claims.append(Claim(name, found, "share", target))
+            detail[name] = {"test_pictures": n}
+            progress(f"{name}: {found}")
         for task, backbone, name, target, seeds in TASKS:
             dataset = stage(folder, load_task(task), archive)
-            found = [accuracy(fitted(dataset, load_task(task), backbone, seed), dataset) for seed in seeds]
-            claims.append(Claim(name, round(statistics.median(found), 4), "share", target))
-            detail[name] = {"seeds": found, "test_pictures": len(dataset.arrays("test", 32)[1])}
+            runs = [accuracy(fitted(dataset, load_task(task), backbone, seed), dataset) for seed in seeds]
+            claims.append(Claim(name, round(statistics.median(share for share, _ in runs), 4), "share", target))
+            detail[name] = {
+                "seeds": list(seeds),
+                "accuracies": [share for share, _ in runs],
+                "test_pictures": runs[0][1],
+                "a_seed_decides": "the folds in which the head's penalty is chosen, nothing else",
+            }
             progress(f"{name}: {claims[-1].value}")
         claim, detail["defects"] = cookies(folder)
         claims.append(claim)
@@ -89,10 +96,12 @@ def fitted(dataset: Dataset, task: Task, backbone: str, seed: int = 0, threads: 
     return Classifier(*made, threads=threads)
 
 
-def accuracy(classifier: Classifier, dataset: Dataset) -> float:
+def accuracy(classifier: Classifier, dataset: Dataset) -> tuple[float, int]:
+    """The share of the test pictures that is answered right, and how many they are."""
     images, labels = dataset.arrays("test", classifier.info.input_size)
     parts = np.array_split(images, max(1, len(images) // 64))
-    return float((np.concatenate([classifier.predict(part)[0].argmax(1) for part in parts]) == labels).mean())
+    answers = np.concatenate([classifier.predict(part)[0].argmax(1) for part in parts])
+    return float((answers == labels).mean()), len(labels)
 
 
 def milliseconds(classifier: Classifier) -> float:

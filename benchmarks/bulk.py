@@ -26,8 +26,8 @@ import numpy as np
 import PIL.Image
 from harness import Claim, emit, progress
 
-from scones.bulk import available_cores
 from scones.classifier import Classifier
+from scones.machine import available_cores
 from scones.picture import model_input
 from scones.staging import synthetic_pictures
 

@@ -29,13 +29,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scones(folder, "stage", "--archive", archive)
         seconds: dict[str, list[float]] = {"small": [], "nano": []}
+        models: dict[str, dict[str, Any]] = {}
         for run in range(RUNS):
             for backbone, found in seconds.items():
-                found.append(scones(folder, "train", "--backbone", backbone)[0])
-                progress(f"run {run + 1} of {RUNS}, {backbone}: {found[-1]:.1f} s")
+                took, models[backbone] = scones(folder, "train", "--backbone", backbone)
+                found.append(took)
+                progress(f"run {run + 1} of {RUNS}, {backbone}: {took:.1f} s")
         for backbone, found in seconds.items():
-            _, model = scones(folder, "train", "--backbone", backbone)
-            detail[backbone] = {"runs_seconds": found, **measured(folder, model)}
+            detail[backbone] = {"runs_seconds": found, **measured(folder, models[backbone])}
         if importlib.util.find_spec("torch"):
             progress("fine-tuning …")
             took, model = scones(folder, "train", "--backbone", "small", "--fine-tune")

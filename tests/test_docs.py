@@ -1,6 +1,7 @@
 """The documentation and the code say the same."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,12 @@ def test_every_error_is_documented_with_its_exit_code_and_the_other_way_round() 
 
 def test_every_verb_is_documented_and_the_other_way_round() -> None:
     assert set(re.findall(r"^\| `scones (\w+)", section("Verbs"), re.M)) == VERBS
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("benchmarks/*.py")), ids=lambda path: path.stem)
+def test_a_benchmark_finds_all_that_it_imports(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(path.parent)
+    runpy.run_path(str(path), run_name="imported")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

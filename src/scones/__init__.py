@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from scones.workflow.engine import Engine
 
 
-__getattr__ = lazily(__name__, _HOMES)
+if not TYPE_CHECKING:  # else every name that is asked for would be right
+    __getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -55,11 +55,15 @@ class Classifier:
             BundleError: there is none, or it is damaged.
         """
         path = Path(path)
-        if path.is_dir():
-            return cls(*read_bundle_folder(path), threads=threads)
-        if not path.is_file():
-            raise BundleError(f"no model at {path}: give a model.tar.gz, or train one with `scones train`")
-        return cls(*read_bundle(path.read_bytes(), str(path)), threads=threads)
+        try:
+            if path.is_dir():
+                return cls(*read_bundle_folder(path), threads=threads)
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise BundleError(f"no model at {path}: give a model.tar.gz, or train one with `scones train`") from error
+        except OSError as error:
+            raise BundleError(f"cannot read {path} ({error.strerror}): allow it, or give another model") from error
+        return cls(*read_bundle(data, str(path)), threads=threads)
 
     def predict(self, batch: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run the model.

@@ -20,7 +20,8 @@ that message as one line and ends with the error's ``exit_code``; ``--debug`` sh
     │   ├── StoreFull               31   no space left
     │   ├── StoreReadOnly           32   no permission to write
     │   ├── ObjectMissing           33   no object under that key
-    │   └── ObjectExists            34   the key is taken, and was to be created
+    │   ├── ObjectExists            34   the key is taken, and was to be created
+    │   └── ObjectTooLarge          35   more bytes than the caller can take
     ├── TrainingError               40   a model cannot be trained on this data
     │   └── TrainingStopped         43   it was told to end, and can go on from its checkpoint
     ├── BundleError                 41   a model bundle is missing a part or is damaged
@@ -58,6 +59,7 @@ __all__ = [
     "MessageError",
     "ObjectExists",
     "ObjectMissing",
+    "ObjectTooLarge",
     "PictureError",
     "PictureTooLarge",
     "PortInUse",
@@ -172,6 +174,12 @@ class ObjectExists(StoreError):
     """The key is taken, and was to be created."""
 
     exit_code = 34
+
+
+class ObjectTooLarge(StoreError):
+    """More bytes than the caller can take; none were read."""
+
+    exit_code = 35
 
 
 class TrainingError(SconesError):

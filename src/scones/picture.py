@@ -102,7 +102,7 @@ def decode(data: bytes, *, name: str = "the picture", at_least: int | None = Non
             raise PictureTooLarge(
                 f"{name} has {width}x{height} pixels, more than the {MAX_PIXELS:,} allowed: send a smaller picture"
             )
-        if at_least is not None and image.format == "JPEG":
+        if at_least is not None and image.format in ("JPEG", "MPO"):  # MPO: a JPEG with further pictures behind it
             image.draft("RGB", (at_least, at_least))
         found = _to_rgb(_upright(image))
         found.info = {}  # what the file said besides: a colour profile may be larger than the picture

@@ -19,7 +19,15 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
 from obstore.store import LocalStore, S3Store
 
-from scones.errors import ObjectExists, ObjectMissing, SettingsError, StoreError, StoreFull, StoreReadOnly
+from scones.errors import (
+    ObjectExists,
+    ObjectMissing,
+    ObjectTooLarge,
+    SettingsError,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+)
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -73,14 +81,22 @@ class Bucket:
         except _FAULTS as error:
             raise self._failure("write", key, error) from error
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, most: int | None = None) -> bytes:
         """Read an object whole.
+
+        Args:
+            key: of the object.
+            most: bytes that it may have.
 
         Raises:
             ObjectMissing: there is none under that key.
+            ObjectTooLarge: it has more bytes than ``most``.
         """
         try:
-            return bytes(obstore.get(self._store, key).bytes())
+            found = obstore.get(self._store, key)
+            if most is not None and found.meta["size"] > most:
+                raise ObjectTooLarge(f"{key} in bucket {self.name} has {found.meta['size']:,} bytes; at most {most:,}")
+            return bytes(found.bytes())
         except FileNotFoundError as error:
             raise ObjectMissing(f"no object {key!r} in bucket {self.name}: check the key, or write it first") from error
         except _FAULTS as error:
@@ -184,7 +200,8 @@ class Bucket:
         where = f"cannot {verb} {key} in bucket {self.name} ({self.url()})"
         if "169.254.169.254" in text or "169.254.170.2" in text:  # where obstore looks when nothing else is set
             return StoreError(
-                f"{where}: no AWS credentials were found; set AWS_PROFILE or AWS_ACCESS_KEY_ID and its like"
+                f"{where}: no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+                '(of a profile: eval "$(aws configure export-credentials --format env)")'
             )
         if isinstance(error, ValueError) and not isinstance(error, BaseError):
             return StoreError(f"{where}: {text}; correct the key")

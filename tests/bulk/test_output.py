@@ -127,3 +127,13 @@ def test_the_format_is_the_named_one_or_the_one_that_the_files_name_tells(
 def test_a_format_that_cannot_be_is_refused(name: str | None, out: str | None) -> None:
     with pytest.raises(SettingsError, match=r"jsonl, csv, parquet|--out"):
         choose_format(name, Path(out) if out else None)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_somebody_elses_json_lines_are_refused_and_stay_as_they_are(end: str, tmp_path: Path) -> None:
+    theirs = tmp_path / "m.jsonl"
+    theirs.write_text('{"source": "a.png", "split": "train"}' + end)
+    before = theirs.read_bytes()
+    with pytest.raises(SettingsError, match="row 1 is none of `scones classify`"):
+        write(theirs, "jsonl", ROWS)
+    assert theirs.read_bytes() == before

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scones.bulk import find_pictures
-from scones.errors import ObjectMissing, PictureError, SettingsError
+from scones.bulk import Picture, absolute, find_pictures
+from scones.errors import ObjectMissing, PictureError, SettingsError, StoreError
 from scones.store import Bucket, open_bucket
 
 
@@ -73,6 +74,27 @@ def test_a_folder_is_searched_in_the_order_of_names_without_what_is_hidden_or_no
 def test_a_file_that_is_named_is_taken_whatever_its_name(folder: Path) -> None:
     assert sources("trips/notes.txt", "trips/z[1].png") == ["trips/notes.txt", "trips/z[1].png"]
     assert sources("trips/*.*") == ["trips/a.JPG", "trips/b.png", "trips/notes.txt", "trips/z[1].png"]
+
+
+def test_a_link_that_runs_in_a_circle_shows_a_pattern_no_picture_twice(folder: Path) -> None:
+    (folder / "trips/up").symlink_to(".")
+    assert sources("trips/**/*.webp") == ["trips/sub/c.webp"]
+
+
+def test_a_place_is_made_absolute_so_that_it_means_the_same_elsewhere(folder: Path) -> None:
+    assert absolute("trips/../*.png") == f"{folder}/*.png"
+    assert absolute("file:///a/b") == "file:///a/b"
+
+
+def test_a_disk_that_fails_ends_the_run_instead_of_marking_every_picture(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(*_: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(os, "stat", stale)
+    with pytest.raises(StoreError, match=r"cannot read trips/b\.png: Stale file handle"):
+        Picture("trips/b.png").read()
 
 
 def test_a_pattern_finds_files_at_any_depth_and_in_order(folder: Path) -> None:
@@ -168,6 +190,17 @@ class TestBucket:
     def test_an_object_may_be_named_itself_and_counts_once(self, open_one: Callable[[str], Bucket]) -> None:
         found = find_pictures(["s3://photos/other/d.png", "s3://photos/other"], bucket=open_one)
         assert [picture.source for picture in found] == ["s3://photos/other/d.png"]
+
+    def test_an_object_that_is_named_itself_is_taken_whatever_its_name(self, open_one: Callable[[str], Bucket]) -> None:
+        (found,) = find_pictures(["s3://photos/trips/notes.txt"], bucket=open_one)
+        assert found.read() == b"trips/notes.txt"
+
+    def test_an_object_of_many_gigabytes_is_not_read(self, open_one: Callable[[str], Bucket], tmp_path: Path) -> None:
+        with (tmp_path / "store/photos/other/d.png").open("wb") as file:
+            file.truncate(2**40)
+        (found,) = find_pictures(["s3://photos/other/d.png"], bucket=open_one)
+        with pytest.raises(PictureError, match="at most 31,457,280"):
+            found.read()
 
     def test_an_object_that_disappeared_and_an_empty_prefix_say_so(self, open_one: Callable[[str], Bucket]) -> None:
         gone, empty = find_pictures(["s3://photos/gone.png", "s3://photos/none"], bucket=open_one)

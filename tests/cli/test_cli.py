@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from scones import __version__ as scones_version
 from scones import errors
 from scones.cli import app
 
@@ -224,3 +225,8 @@ def test_monitor_report_reads_what_the_endpoint_captured(
 
     wait_until(report)
     assert "<html" in Path(figures["report"]).read_text()
+
+
+def test_the_version_is_told_without_a_verb(scones: Run, tmp_path: Path) -> None:
+    told = scones("--version", cwd=tmp_path)
+    assert (told.returncode, told.stdout.strip()) == (0, scones_version)

@@ -23,9 +23,9 @@ def test_rows_of_dots_may_be_empty(rows: dict[str, list[charts.Dot]]) -> None:
     assert drawn(charts.dot_rows(rows, x_label="share", color=charts.BLUE, mark=0.5, mark_color=charts.QUIET))
 
 
-def test_the_strongest_dot_of_a_row_is_the_fullest_and_the_mark_is_within_the_axis() -> None:
-    dots = [charts.Dot(value, f"{value}", "t") for value in (0.9, 0.7, 0.4)]
+def test_a_dot_is_as_full_as_it_says_and_the_mark_is_within_the_axis() -> None:
+    dots = [charts.Dot(value, f"{value}", "t", 1 - value) for value in (0.9, 0.7, 0.4)]
     plot = charts.dot_rows({"noise": dots}, x_label="share", color=charts.BLUE, mark=0.97, mark_color=charts.QUIET)
-    assert plot.renderers[-1].data_source.data["alpha"] == [1 / 3, 2 / 3, 1]
+    assert plot.renderers[-1].data_source.data["alpha"] == [1 - 0.9, 1 - 0.7, 1 - 0.4]
     assert plot.x_range.start < 0.4
     assert plot.x_range.end > 0.97

@@ -14,6 +14,7 @@ _HOMES = {
     "RowFile": "scones.bulk.output",
     "RowStream": "scones.bulk.output",
     "Summary": "scones.bulk.summary",
+    "absolute": "scones.bulk.places",
     "check_summary": "scones.bulk.run",
     "choose_format": "scones.bulk.output",
     "classify_pictures": "scones.bulk.classifying",
@@ -27,6 +28,7 @@ __all__ = [
     "RowFile",
     "RowStream",
     "Summary",
+    "absolute",
     "check_summary",
     "choose_format",
     "classify_pictures",
@@ -38,9 +40,10 @@ __all__ = [
 if TYPE_CHECKING:
     from scones.bulk.classifying import classify_pictures
     from scones.bulk.output import RowFile, RowStream, choose_format, open_rows
-    from scones.bulk.places import Picture, find_pictures
+    from scones.bulk.places import Picture, absolute, find_pictures
     from scones.bulk.run import check_summary, classify_places
     from scones.bulk.summary import Summary
 
 
-__getattr__ = lazily(__name__, _HOMES)
+if not TYPE_CHECKING:  # else every name that is asked for would be right
+    __getattr__ = lazily(__name__, _HOMES)

@@ -100,9 +100,9 @@ class RowFile:
         self.path = path
         self._form = form
         self._end = 0
-        if path.exists() and not path.is_file():
-            raise SettingsError(f"{path} is no plain file: choose another, or leave --out away and take stdout")
         try:
+            if path.exists() and not path.is_file():
+                raise SettingsError(f"{path} is no plain file: choose another, or leave --out away and take stdout")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: io.FileIO = path.open("ab", buffering=0)
         except OSError as error:
@@ -112,6 +112,9 @@ class RowFile:
         except BlockingIOError:
             self._file.close()
             raise StoreError(f"another run writes to {path}: wait for its end, or choose another file") from None
+        except OSError as error:
+            self._file.close()
+            raise disk_error(f"cannot lock {path}", error) from error
 
     def __enter__(self) -> RowFile:
         return self

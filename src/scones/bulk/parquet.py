@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -58,6 +59,8 @@ def write_parquet(lines: Path, out: Path, labels: Sequence[str]) -> None:
             os.fsync(file.fileno())
         unfinished.replace(out)
     except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)  # it may hold the very space that is missing
         raise disk_error(
             f"cannot write {out} (its rows are in {lines}: the same command tries again)", error
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -9,14 +10,16 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from scones.errors import ObjectMissing, PictureError, PictureTooLarge, SettingsError, StoreReadOnly
+from scones.errors import ObjectMissing, ObjectTooLarge, PictureError, PictureTooLarge, SettingsError, StoreReadOnly
 from scones.picture import MAX_BYTES
-from scones.store import Bucket, open_bucket
+from scones.store import Bucket, disk_error, open_bucket
 
-__all__ = ["ENDINGS", "Picture", "find_pictures", "open_s3"]
+__all__ = ["ENDINGS", "Picture", "absolute", "find_pictures", "open_s3"]
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 """Which files of a folder or prefix are pictures, by the end of their names; capitals are as good."""
+_ITS_OWN = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO}
+"""Why one file cannot be read; any other reason is the machine's, and will be the next file's too."""
 
 
 class Picture(NamedTuple):
@@ -38,14 +41,14 @@ class Picture(NamedTuple):
 
         Raises:
             PictureError: it cannot be read, for a reason that is its own and not the whole store's.
-            StoreError: the store fails altogether.
+            StoreError: the store or the disk fails altogether.
         """
         if self.fault:
             raise PictureError(self.fault)
         if self.bucket is not None:
             try:
-                return self.bucket.get(self.key)
-            except (ObjectMissing, StoreReadOnly) as error:
+                return self.bucket.get(self.key, most=MAX_BYTES)
+            except (ObjectMissing, ObjectTooLarge, StoreReadOnly) as error:
                 raise PictureError(str(error)) from error
         try:
             status = os.stat(self.source)  # noqa: PTH116 - a Path for each of a million files takes longer than the file
@@ -56,7 +59,19 @@ class Picture(NamedTuple):
             with open(self.source, "rb") as file:  # noqa: PTH123 - as above
                 return file.read()
         except OSError as error:
+            if error.errno not in _ITS_OWN:
+                raise disk_error(f"cannot read {self.source}", error) from error
             raise PictureError(f"cannot be read ({error.strerror})") from error
+
+
+def absolute(place: str) -> str:
+    """A place that means the same wherever the next run is started.
+
+    Example:
+        >>> absolute("s3://bucket/trips"), absolute("/data/../pictures/*.png")
+        ('s3://bucket/trips', '/pictures/*.png')
+    """
+    return place if "://" in place else os.path.abspath(place)  # noqa: PTH100 - a Path would keep ".."
 
 
 def open_s3(name: str) -> Bucket:
@@ -123,8 +138,12 @@ def _from_disk(place: str, skipped: Callable[[str], None]) -> Iterator[Picture]:
         yield from _from_folder(place.rstrip("/") or "/", skipped)
     elif glob.has_magic(place) and not os.path.lexists(place):
         matches = sorted(glob.glob(place, recursive=True))  # noqa: PTH207 - it takes absolute patterns too
+        seen = set()  # links to folders may run in circles
         for match in matches:
-            if not os.path.isdir(match):  # noqa: PTH112 - as above
+            folder, name = os.path.split(match)
+            file = os.path.realpath(folder), name
+            if file not in seen and not os.path.isdir(match):  # noqa: PTH112 - as above
+                seen.add(file)
                 yield Picture(match)
         if not matches:
             yield Picture(place, fault="matches nothing")
@@ -154,7 +173,7 @@ def _from_bucket(place: str, skipped: Callable[[str], None], open_one: Callable[
     if glob.has_magic(prefix):
         raise SettingsError(f"{place}: patterns work for files only: give the prefix that the pictures lie under")
     bucket = open_one(name)
-    if _is_picture(prefix):
+    if _is_picture(prefix) or (prefix and not prefix.endswith("/") and bucket.exists(prefix)):
         yield Picture(place, bucket, prefix)
         return
     found = False

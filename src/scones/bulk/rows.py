@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Protocol
 
 __all__ = ["FORMATS", "RowFormat", "columns", "flat", "row_format"]
 
+_IN_EACH = {"source", "model_version", "threshold"}
 FORMATS = ("jsonl", "csv", "parquet")
 
 
@@ -64,12 +65,23 @@ class _JsonLines:
         end = 0
         for line in file:
             if not line.endswith(b"\n"):
+                _check_torn(line)
                 return
             row = json.loads(line)
-            if not isinstance(row, dict):
-                raise ValueError("no object")
+            if not (isinstance(row, dict) and row.keys() >= _IN_EACH):
+                raise ValueError("no row")
             end += len(line)
             yield row, end
+
+
+def _check_torn(line: bytes) -> None:
+    """Make sure that a line without an end is a row of ours that was not written whole, and not somebody's data."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return
+    if not (isinstance(row, dict) and row.keys() >= _IN_EACH):
+        raise ValueError("no row")
 
 
 class _Csv:

@@ -42,10 +42,20 @@ app = typer.Typer(
 _debug = False
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from scones import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("--version", help="Print the version and end", is_eager=True, callback=_tell_version)
+    ] = False,
 ) -> None:
     """From labelled pictures to a safe, monitored image-classification service.
 
@@ -58,11 +68,6 @@ def _root(
     """
     global _debug  # noqa: PLW0603 - one flag of the process, set once
     _debug = debug
-    if version:
-        from scones import __version__
-
-        typer.echo(__version__)
-        raise typer.Exit
 
 
 for _verb in (

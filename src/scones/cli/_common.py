@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = [
     "print_json",
     "progress_bar",
     "progress_report",
+    "repeated",
     "results",
     "whoami",
 ]
@@ -60,6 +62,16 @@ def results() -> Console:
 
     found = Console(highlight=False)
     return found if found.is_terminal else Console(highlight=False, width=200)
+
+
+def repeated(**given: str | None) -> str:
+    """The options that a person gave, for the command that they are told to run next.
+
+    Example:
+        >>> repeated(task="my plates.toml", store=None)
+        " --task 'my plates.toml'"
+    """
+    return "".join(f" --{name} {shlex.quote(value)}" for name, value in given.items() if value is not None)
 
 
 def whoami() -> str:

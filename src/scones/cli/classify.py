@@ -51,8 +51,9 @@ def classify(
     (the confidence reaches the threshold in force), the probability of each label, model version and threshold; or
     the error that says why a picture cannot be read. That never ends the run; a summary tells at the end.
 
-    With `--out`, the same command goes on where a killed run was, and takes what was added since. Rows
-    of another model or threshold are not mixed: then `--start-over`, or choose another file.
+    With `--out`, the same command goes on where a killed run was, from whatever folder, and takes what was added
+    since (Parquet: until it is finished). Rows of another model or threshold are not mixed: then `--start-over`, or
+    choose another file. Sources are absolute in a file, so that it can be moved and read elsewhere.
 
     In folders, hidden files, links to folders and what is no picture by its name are passed over.
 
@@ -63,7 +64,7 @@ def classify(
     import time
     import warnings
 
-    from scones.bulk import check_summary, choose_format, classify_places, open_rows
+    from scones.bulk import absolute, check_summary, choose_format, classify_places, open_rows
     from scones.errors import SettingsError
     from scones.machine import available_cores
     from scones.registry import load_decider
@@ -75,6 +76,8 @@ def classify(
     if as_json and out is None:
         raise SettingsError("--json prints the summary on stdout, where the rows go: name a file for them with --out")
     settings = Settings.load(task=task, store=store, bucket=bucket)
+    if out is not None:
+        places = [absolute(place) for place in places]
     chosen = load_task(settings.task).name
     decider = load_decider(model, chosen, lambda: open_bucket(settings.store, settings.bucket))
     classifier, threshold = decider.classifier, decider.threshold

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scones.cli._common import BucketOption, JsonOption, StoreOption, TaskOption, console, print_json, progress_report
+from scones.cli._common import (
+    BucketOption,
+    JsonOption,
+    StoreOption,
+    TaskOption,
+    console,
+    print_json,
+    progress_report,
+    repeated,
+)
 
 if TYPE_CHECKING:
     from scones.staging import Dataset
@@ -46,6 +55,8 @@ def stage(
     """
     import time
 
+    from rich.markup import escape
+
     from scones.settings import Settings
     from scones.staging import choose_source, open_source, write_dataset
     from scones.store import open_bucket
@@ -80,7 +91,8 @@ def stage(
             f"these pictures were staged before, on {dataset.record.created_at}: that dataset's record stays as it is",
             soft_wrap=True,
         )
-    console().print(f"dataset [bold]{dataset.version}[/] of task {dataset.task}; next: scones train", soft_wrap=True)
+    onward = escape(f"scones train{repeated(task=task, store=store, bucket=bucket)}")
+    console().print(f"dataset [bold]{dataset.version}[/] of task {dataset.task}; next: {onward}", soft_wrap=True)
     typer.echo(location)
 
 

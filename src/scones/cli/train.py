@@ -15,6 +15,7 @@ from scones.cli._common import (
     console,
     print_json,
     progress_bar,
+    repeated,
     whoami,
 )
 
@@ -110,8 +111,10 @@ def train(
     )
     colour = "green" if info.threshold.origin == "fitted" else "yellow"
     err.print(f"[{colour}]threshold {info.threshold.value:.4f} ({info.threshold.origin})[/]: {info.threshold.note}")
+    same = repeated(task=task, store=store, bucket=bucket)
     if saved.in_production:
-        err.print("in production, as the task's first model; next: scones evaluate, then scones serve")
+        told, onward = "in production, as the task's first model", "serve"
     else:
-        err.print("the candidate now, production stays as it is; next: scones evaluate, then scones promote")
+        told, onward = "the candidate now, production stays as it is", "promote"
+    err.print(f"{told}; next: scones evaluate{same}, then scones {onward}{same}", soft_wrap=True, markup=False)
     typer.echo(bundle)

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from scones.page.render import render_page
 
 
-__getattr__ = lazily(__name__, _HOMES)
+if not TYPE_CHECKING:  # else every name that is asked for would be right
+    __getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

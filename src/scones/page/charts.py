@@ -292,15 +292,16 @@ def curves(drawn: Sequence[Curve], *, x_label: str, y_label: str, diagonal: bool
 
 @dataclass(frozen=True)
 class Dot:
-    """A share, 0 to 1, and what it is of; the tip is told when the pointer is on it."""
+    """A share, 0 to 1, and what it is of; the tip is told when the pointer is on it; ``fullness`` 0 to 1."""
 
     value: float
     name: str
     tip: str
+    fullness: float = 1.0
 
 
 def dot_rows(rows: Mapping[str, Sequence[Dot]], *, x_label: str, color: str, mark: float, mark_color: str) -> Plot:
-    """Draw rows of dots on one scale of shares; in each row the later dots are the fuller ones.
+    """Draw rows of dots on one scale of shares.
 
     Args:
         rows: by name, from top to bottom.
@@ -314,12 +315,12 @@ def dot_rows(rows: Mapping[str, Sequence[Dot]], *, x_label: str, color: str, mar
     keys = distinct(list(rows))
     cells: dict[str, list[Any]] = {key: [] for key in ("row", "value", "name", "tip", "alpha")}
     for key, dots in zip(keys, rows.values(), strict=True):
-        for place, dot in enumerate(dots):
+        for dot in dots:
             cells["row"].append(key)
             cells["value"].append(dot.value)
             cells["name"].append(plain(dot.name))
             cells["tip"].append(plain(dot.tip))
-            cells["alpha"].append((place + 1) / len(dots))
+            cells["alpha"].append(dot.fullness)
     shown = [*cells["value"], mark]
     room = max(0.02, 0.06 * (max(shown) - min(shown)))
     plot = blank(

@@ -56,4 +56,5 @@ if TYPE_CHECKING:
     from scones.registry.rollback import find_rollback, roll_back
 
 
-__getattr__ = lazily(__name__, _HOMES)
+if not TYPE_CHECKING:  # else every name that is asked for would be right
+    __getattr__ = lazily(__name__, _HOMES)

@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from scones.staging.writing import write_dataset
 
 
-__getattr__ = lazily(__name__, _HOMES)
+if not TYPE_CHECKING:  # else every name that is asked for would be right
+    __getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -55,4 +55,5 @@ if TYPE_CHECKING:
     from scones.training.trainer import train
 
 
-__getattr__ = lazily(__name__, _HOMES)
+if not TYPE_CHECKING:  # else every name that is asked for would be right
+    __getattr__ = lazily(__name__, _HOMES)

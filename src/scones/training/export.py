@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from pydantic import TypeAdapter, ValidationError
 
 from scones.contracts import first_fault

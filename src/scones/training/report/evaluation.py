@@ -8,6 +8,7 @@ from typing import Any
 from scones.intervals import share_interval
 from scones.page import Column, Gallery, Picture, Section, Table, Tile, render_page
 from scones.page.numbers import NONE, count, interval, percent, plural
+from scones.page.parts import Tone
 from scones.training.report.answers import answers_section
 from scones.training.report.confidence import confidence_section
 from scones.training.report.robustness import robustness_section
@@ -93,14 +94,14 @@ def _tiles(evaluation: Mapping[str, Any]) -> list[Tile]:
         ),
     ]
     if held["accepted"]:
-        met, target = held["risk"] <= fit["target_risk"], percent(fit["target_risk"], None)
+        verdict, tone = _verdict(held["wrong"], held["accepted"], fit["target_risk"])
         tiles.append(
             Tile(
                 "Wrong among those",
                 percent(held["risk"]),
-                f"95 % interval {_exact(held['wrong'], held['accepted'])}; target at most {target}, "
-                + ("met" if met else "not met"),
-                "good" if met else "warn",
+                f"95 % interval {_exact(held['wrong'], held['accepted'])}; target at most "
+                f"{percent(fit['target_risk'], None)}: {verdict}",
+                tone,
             )
         )
     else:
@@ -114,6 +115,14 @@ def _tiles(evaluation: Mapping[str, Any]) -> list[Tile]:
         )
     )
     return tiles
+
+
+def _verdict(wrong: int, accepted: int, target: float) -> tuple[str, Tone]:
+    """Whether a target is met, as far as so many pictures can tell."""
+    low, high = share_interval(wrong, accepted)
+    if low > target:
+        return "missed", "warn"
+    return ("met", "good") if high <= target else ("neither shown nor contradicted by so few", "plain")
 
 
 def _exact(part: int, whole: int) -> str:

@@ -30,7 +30,7 @@ def robustness_section(evaluation: Mapping[str, Any], examples: Sequence[bytes |
         Chart(
             "How much it still gets right",
             charts.dot_rows(
-                {name: [_dot(row, "accuracy") for row in steps] for name, steps in rows.items()},
+                {name: _dots(steps, "accuracy") for name, steps in rows.items()},
                 x_label="accuracy",
                 color=charts.BLUE,
                 mark=plain["accuracy"],
@@ -43,7 +43,7 @@ def robustness_section(evaluation: Mapping[str, Any], examples: Sequence[bytes |
         Chart(
             "How much is wrong of what it decides alone",
             charts.dot_rows(
-                {name: [_dot(row, "risk") for row in steps if row["accepted"]] for name, steps in rows.items()},
+                {name: _dots(steps, "risk") for name, steps in rows.items()},
                 x_label="wrong among those decided alone",
                 color=charts.ORANGE,
                 mark=target,
@@ -79,10 +79,15 @@ def _told(row: Mapping[str, Any]) -> str:
     return f"{row['name']}, {row['setting']}"
 
 
-def _dot(row: Mapping[str, Any], figure: str) -> charts.Dot:
-    whole = f"{count(row['wrong'])} of {count(row['accepted'])}" if figure == "risk" else ""
-    tip = f"{percent(row[figure])} ({whole or interval(*row['accuracy_interval'])})"
-    return charts.Dot(row[figure], row["setting"], tip)
+def _dots(steps: Sequence[Mapping[str, Any]], figure: str) -> list[charts.Dot]:
+    """A distortion's steps, weakest first; of what decides nothing alone there is no risk to draw."""
+    dots = []
+    for number, row in enumerate(steps, 1):
+        whole = f"{count(row['wrong'])} of {count(row['accepted'])}" if figure == "risk" else ""
+        tip = f"{percent(row[figure])} ({whole or interval(*row['accuracy_interval'])})"
+        if figure != "risk" or row["accepted"]:
+            dots.append(charts.Dot(row[figure], row["setting"], tip, number / len(steps)))
+    return dots
 
 
 def _verdict(conditions: Sequence[Mapping[str, Any]], target: float) -> Note:
