@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scones.contracts import first_fault
 from scones.errors import BundleError
 
-__all__ = ["BundleInfo", "ThresholdFit", "read_bundle", "read_bundle_folder", "write_bundle"]
+__all__ = ["BundleInfo", "ThresholdFit", "load_bundle", "read_bundle", "read_bundle_folder", "write_bundle"]
 
 _MAX_BYTES = 2 * 1024**3
 
@@ -126,6 +126,22 @@ def read_bundle(data: bytes, name: str = "model.tar.gz") -> tuple[BundleInfo, by
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise BundleError(f"{name} is damaged ({error}): copy or train it again") from error
     return _check(parts, name)
+
+
+def load_bundle(path: Path) -> tuple[BundleInfo, bytes]:
+    """Read a ``model.tar.gz``, or a folder with its contents, from the disk.
+
+    Raises:
+        BundleError: there is none, it cannot be read, it is damaged or lacks a part.
+    """
+    try:
+        if path.is_dir():
+            return read_bundle_folder(path)
+        return read_bundle(path.read_bytes(), str(path))
+    except FileNotFoundError as error:
+        raise BundleError(f"no model at {path}: give a model.tar.gz, or train one with `scones train`") from error
+    except OSError as error:
+        raise BundleError(f"cannot read {path} ({error.strerror}): allow it, or give another model") from error
 
 
 def read_bundle_folder(folder: Path) -> tuple[BundleInfo, bytes]:

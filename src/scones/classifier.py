@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 import PIL.Image
 
-from scones.bundle import BundleInfo, read_bundle, read_bundle_folder
+from scones.bundle import BundleInfo, load_bundle
 from scones.errors import BundleError
 from scones.picture import model_input, pixels
 
@@ -54,16 +54,7 @@ class Classifier:
         Raises:
             BundleError: there is none, or it is damaged.
         """
-        path = Path(path)
-        try:
-            if path.is_dir():
-                return cls(*read_bundle_folder(path), threads=threads)
-            data = path.read_bytes()
-        except FileNotFoundError as error:
-            raise BundleError(f"no model at {path}: give a model.tar.gz, or train one with `scones train`") from error
-        except OSError as error:
-            raise BundleError(f"cannot read {path} ({error.strerror}): allow it, or give another model") from error
-        return cls(*read_bundle(data, str(path)), threads=threads)
+        return cls(*load_bundle(Path(path)), threads=threads)
 
     def predict(self, batch: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run the model.

@@ -45,6 +45,9 @@ class Gates(BaseModel):
             worse with a p-value below this, 0 to 1.
         ece_excess: by how much its calibration error may exceed what a perfectly calibrated model would
             show, 0 to 1.
+        margin: by how much its accuracy may lie below production's at worst (the end of the 95 % interval), 0 to
+            1, before a comparison that shows no difference becomes a warning.
+        coverage_drop: how much less than production it may decide alone, 0 to 1, without a warning.
         pictures: with fewer test pictures than this, the calibration error tells too little to refuse a
             model, and a comparison that finds no difference says so.
     """
@@ -53,6 +56,8 @@ class Gates(BaseModel):
 
     worse_p: float = Field(default=0.05, gt=0, lt=1)
     ece_excess: float = Field(default=0.03, ge=0, le=1)
+    margin: float = Field(default=0.03, ge=0, le=1)
+    coverage_drop: float = Field(default=0.05, ge=0, le=1)
     pictures: int = Field(default=100, ge=1)
 
 

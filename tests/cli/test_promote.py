@@ -90,6 +90,19 @@ def test_a_model_is_refused_forced_and_taken_back(scones: Run, shop: Path) -> No
     assert [one["version"] for one in records["candidate"]] == ["old", "new"]
 
 
+def test_a_model_that_was_trained_elsewhere_is_taken_in_as_the_candidate(
+    scones: Run, shop: Path, tiny_bundle: Callable[..., bytes]
+) -> None:
+    (shop / "model.tar.gz").write_bytes(tiny_bundle(version="elsewhere"))
+    listed = json.loads(scones("models", "--add", "model.tar.gz", "--json", cwd=shop).stdout)
+    assert {one["version"]: one["aliases"] for one in listed} == {
+        "old": ["production"], "new": [], "elsewhere": ["candidate"]
+    }  # fmt: skip
+    (shop / "model.tar.gz").write_bytes(b"no model")
+    refused = scones("models", "--add", "model.tar.gz", cwd=shop)
+    assert "model.tar.gz is damaged" in told(refused)
+
+
 def test_without_its_bundle_a_model_is_not_gone_back_to(scones: Run, shop: Path) -> None:
     assert scones("promote", "--force", "--why", "a test", cwd=shop).returncode == 0
     (shop / ".scones/store/scones/models/vehicles/old/model.tar.gz").unlink()

@@ -50,7 +50,8 @@ def fitted(info: BundleInfo, version: str) -> BundleInfo:
     [
         (comparison(0.90, 0.95, p=0.013), "refused", "p = 0.013: worse"),
         (comparison(0.95, 0.90, p=0.013), "passed", "p = 0.013: better"),
-        (comparison(0.94, 0.95, p=0.4), "passed", "no difference shown"),
+        (comparison(0.95, 0.95, p=1.0), "passed", "no difference shown"),
+        (comparison(0.94, 0.95, p=0.4), "warning", "no difference shown, but not shown to be as good either"),
         (comparison(0.94, 0.95, p=0.4, n=30), "warning", "too few pictures to see a difference, 100 would do"),
         (comparison(0.50, 0.95, p=0.0001, n=30), "refused", "worse"),
     ],
@@ -61,6 +62,13 @@ def test_a_model_that_is_significantly_worse_is_refused(measured: dict[str, Any]
     assert said in gate.says
     assert f"accuracy {measured['second']['accuracy']:.1%} against {measured['first']['accuracy']:.1%}" in gate.says
     assert gate.figures["p_value"] == measured["p_value"]
+
+
+@pytest.mark.parametrize(("coverage", "verdict"), [(0.95, "passed"), (0.92, "passed"), (0.1, "warning")])
+def test_a_model_that_leaves_people_much_more_to_decide_is_told(coverage: float, verdict: str) -> None:
+    gate = gates.decides_alone({"first": {"coverage": 0.95}, "second": {"coverage": coverage}}, LIMITS)
+    assert gate.verdict == verdict
+    assert f"it decides {coverage:.1%} alone, and production 95.0%" in gate.says
 
 
 @pytest.mark.parametrize(

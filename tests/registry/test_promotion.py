@@ -16,7 +16,7 @@ import pytest
 
 from scones.bundle import read_bundle
 from scones.classifier import Classifier
-from scones.errors import BundleError, ObjectMissing, PromotionRefused
+from scones.errors import BundleError, PromotionRefused
 from scones.registry import consider, current_policy, find_rollback, history, promote, register, roll_back, save_model
 from scones.registry.aliases import point
 from scones.registry.promotion import Considered
@@ -86,6 +86,7 @@ def test_a_model_that_is_as_good_goes_into_production_and_the_record_says_why(sh
         "same question": "passed",
         "promise": "passed",
         "not worse": "passed",
+        "decides alone": "passed",
         "fair comparison": "passed",
         "calibrated": "passed",
         "risk": "warning",  # it decides too few pictures alone to say
@@ -208,9 +209,15 @@ def test_a_damaged_model_or_a_dataset_that_is_gone_stops_before_anything_changes
     shop.bucket.put("models/vehicles/new/model.tar.gz", packed)
     for key in list(shop.bucket.list(shop.dataset.prefix)):
         shop.bucket.delete(key)
-    with pytest.raises(ObjectMissing, match="scones stage"):
-        shop.consider()
+    found = shop.consider()
+    gate = found.gates[-1]
+    assert (gate.name, gate.verdict) == ("measured", "refused")
+    assert "scones stage" in gate.says
+    with pytest.raises(PromotionRefused, match="it cannot be measured"):
+        shop.promote(found)
     assert shop.production == "old"
+    assert shop.promote(found, why="production is broken", force=True)
+    assert shop.production == "new"
 
 
 def test_of_two_promotions_at_once_one_is_told_to_look_again(shop: Shop) -> None:

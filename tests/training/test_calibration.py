@@ -71,12 +71,30 @@ def test_the_bound_is_clopper_and_pearsons() -> None:
 
 def test_the_promise_is_broken_in_at_most_five_percent_of_resamples() -> None:
     rng = np.random.default_rng(2)
-    broken = 0
+    broken, coverage = 0, []
     for _ in range(200):
-        fit = fit_threshold(*calibrated(400, rng), POLICY)
-        if fit.origin == "fitted":
-            broken += true_risk(fit.value) > POLICY.target_risk
+        fit = fit_threshold(*calibrated(1000, rng), POLICY)
+        assert fit.origin == "fitted"
+        broken += true_risk(fit.value) > POLICY.target_risk
+        coverage.append((fit.value <= POPULATION).mean())
     assert broken <= 17  # 5 % of 200, and what luck adds to it in 99 of 100 runs
+    surest = np.sort(POPULATION)[::-1]
+    oracle = (np.cumsum(1 - surest) / np.arange(1, len(surest) + 1) <= POLICY.target_risk).mean()
+    assert np.mean(coverage) >= 0.85 * oracle
+
+
+def test_a_model_that_is_sure_of_few_pictures_alone_decides_those() -> None:
+    """The surest fifth is right, of the rest every other one."""
+    n = 1000
+    confidence = np.linspace(1, 0.5, n)
+    fit = fit_threshold(confidence, (np.arange(n) < n // 5) | (np.arange(n) % 2 == 0), POLICY)
+    assert fit.origin == "fitted"
+    assert 0.15 < fit.coverage < 0.25
+
+
+def test_pictures_of_the_same_confidence_are_one_point_of_the_curve() -> None:
+    rows = risk_coverage(np.array([1.0, 1.0, 1.0, 0.6]), np.array([False, True, True, True]))
+    assert [(row["threshold"], row["coverage"], row["risk"]) for row in rows] == [(1.0, 0.75, 1 / 3), (0.6, 1.0, 0.25)]
 
 
 def test_too_few_pictures_fall_back_to_the_default_and_say_how_many_are_missing() -> None:

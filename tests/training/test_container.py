@@ -187,6 +187,29 @@ def test_other_channels_are_the_splits_of_their_names(root: Path, tmp_path: Path
     }
 
 
+def test_the_things_that_pictures_show_are_those_that_staging_finds(root: Path, tmp_path: Path) -> None:
+    data = root / "input/data"
+    for picture in list(data.glob("train/*/*.png")):
+        folder = picture.parent / f"thing{picture.stem[-1]}"
+        folder.mkdir(exist_ok=True)
+        picture.rename(folder / picture.name)
+    task = TASK.model_copy(update={"group_by": "^[^/]+/([^/]+)/"})
+    opened = channel_dataset(data, task, tmp_path / "scratch")
+    staged = write_dataset(
+        open_bucket(str(tmp_path / "store"), "scones"), task, folder_pictures(data / "train", task), source={}
+    )
+    assert opened.version == staged.version
+    assert {line.hash: line.group for line in opened.lines} == {line.hash: line.group for line in staged.lines}
+    assert len({line.group for line in opened.lines}) > 2
+
+
+def test_what_sagemaker_adds_to_the_hyperparameters_is_passed_over(root: Path) -> None:
+    configure(root, hyperparameters={"seed": "3", "_tuning_objective_metric": "validation:loss", "sagemaker_job": "j"})
+    made = train(root)
+    assert made is not None
+    assert made.seed == 3
+
+
 def test_a_missing_channel_is_named(root: Path) -> None:
     (root / "input/data/train").rename(root / "input/data/training")
     with pytest.raises(SourceEmpty, match="there is no channel train"):

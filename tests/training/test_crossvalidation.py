@@ -91,6 +91,15 @@ def test_knowing_a_thing_again_helps_nothing(make_dataset: MakeDataset, task: Ta
     assert cross_validate(leaking, task, backbone, repeats=2)["balanced_accuracy"] > 0.95
 
 
+def test_two_things_are_enough_to_measure_what_one_teaches_of_the_other(
+    make_dataset: MakeDataset, task: Task, backbone: Backbone
+) -> None:
+    dataset = make_dataset(4, 40.0)
+    lines = [line.model_copy(update={"group": f"thing {number % 2}"}) for number, line in enumerate(dataset.lines)]
+    found = cross_validate(Dataset(dataset.bucket, dataset.record, tuple(lines), dataset.checks), task, backbone)
+    assert 0 <= found["balanced_accuracy"] <= 1
+
+
 def test_a_label_of_one_thing_cannot_be_cross_validated(
     make_dataset: MakeDataset, task: Task, backbone: Backbone
 ) -> None:

@@ -132,6 +132,7 @@ def test_where_nothing_is_learned_the_model_is_the_frozen_one(
     second = run_job(dataset, task, tuned, checkpoints=tmp_path, now=NOW, watcher=watcher)
     assert "it stays as it was" in watcher.said[-1]
     assert second.info.metrics == first.info.metrics
+    assert second.model == first.model
     assert second.info.parameters["fine_tuning"]["best_epoch"] == 0
 
 
@@ -169,15 +170,28 @@ def test_a_checkpoint_of_another_training_is_left_behind_and_this_is_said(
     watcher = Stops(0)
     with pytest.raises(TrainingStopped):
         finetune(dataset, task, tiny(), tmp_path, how=replace(QUICK, epochs=2), seed=7, watcher=watcher)
-    assert watcher.said == [f"{tmp_path / 'checkpoint.pt'} is of another epochs, seed: starting anew"]
+    (said,) = watcher.said
+    assert "is of another epochs, seed: it stays, and this training starts anew" in said
     assert [row["epoch"] for row in watcher.rows] == [0]
+    first = Stops(0)
+    with pytest.raises(TrainingStopped):
+        finetune(dataset, task, tiny(), tmp_path, how=QUICK, watcher=first)
+    assert "going on from" in first.said[0], "the first training's checkpoint is still there"
+
+
+def checkpoint(dataset: Dataset, task: Task, trainable: Trainable, folder: Path) -> Path:
+    """The file of a training that was stopped."""
+    with pytest.raises(TrainingStopped):
+        finetune(dataset, task, trainable, folder, how=QUICK, watcher=Stops(0))
+    (path,) = folder.glob("checkpoint-*.pt")
+    return path
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04"])
 def test_a_damaged_checkpoint_is_left_behind_and_this_is_said(
     dataset: Dataset, task: Task, tiny: Callable[[], Trainable], tmp_path: Path, content: bytes
 ) -> None:
-    (tmp_path / "checkpoint.pt").write_bytes(content)
+    checkpoint(dataset, task, tiny(), tmp_path).write_bytes(content)
     watcher = Stops(0)
     with pytest.raises(TrainingStopped):
         finetune(dataset, task, tiny(), tmp_path, how=QUICK, watcher=watcher)
@@ -193,7 +207,7 @@ def test_a_checkpoint_that_holds_code_is_not_run(
 
     buffer = io.BytesIO()
     torch.save({"about": Evil()}, buffer)
-    (tmp_path / "checkpoint.pt").write_bytes(buffer.getvalue())
+    checkpoint(dataset, task, tiny(), tmp_path).write_bytes(buffer.getvalue())
     watcher = Stops(0)
     with pytest.raises(TrainingStopped):
         finetune(dataset, task, tiny(), tmp_path, how=QUICK, watcher=watcher)
@@ -261,10 +275,10 @@ def test_a_command_killed_in_the_midst_ends_with_the_same_model_as_one_that_was_
             assert time.monotonic() < deadline
             time.sleep(0.002)
         child.kill()
-    assert (tmp_path / "parts/checkpoint.pt").is_file()
+    assert list((tmp_path / "parts").glob("checkpoint-*.pt"))
     done, parts = run("parts")
     assert "going on from" in done.stderr
     assert parts["version"] == whole["version"]
     assert parts["metrics"] == whole["metrics"]
-    assert not (tmp_path / "parts/checkpoint.pt").exists()
+    assert not list((tmp_path / "parts").glob("checkpoint-*.pt"))
     assert (tmp_path / f".scones/store/scones/models/vehicles/{parts['version']}/curve.html").is_file()

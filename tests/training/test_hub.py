@@ -1,6 +1,7 @@
 """Backbones of the hub, on tiny models that the test writes: no hub can be reached here."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,22 @@ def test_a_model_that_takes_no_pictures_is_refused(vit: Path, tmp_path: Path) ->
     (tmp_path / "preprocessor_config.json").write_text((vit / "preprocessor_config.json").read_text())
     with pytest.raises(TrainingError, match="gives no embedding for a picture"):
         load_backbone(str(tmp_path))
+
+
+def test_damaged_weights_are_told_as_such(vit: Path, tmp_path: Path) -> None:
+    shutil.copytree(vit, tmp_path / "vit")
+    weights = tmp_path / "vit/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match="cannot be loaded"):
+        load_backbone(str(tmp_path / "vit"))
+
+
+def test_a_processor_that_tells_no_square_is_told_as_such(vit: Path, tmp_path: Path) -> None:
+    shutil.copytree(vit, tmp_path / "vit")
+    settings = tmp_path / "vit/preprocessor_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "size": {"longest_edge": 64}}))
+    with pytest.raises(TrainingError, match="cannot be loaded"):
+        load_backbone(str(tmp_path / "vit"))
 
 
 def test_a_damaged_folder_is_told_as_such(tmp_path: Path) -> None:

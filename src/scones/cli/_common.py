@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn, TaskID
 
+    from scones.bundle import BundleInfo
+    from scones.staging import Dataset
+    from scones.store import Bucket
+
 __all__ = [
     "BucketOption",
     "JournalOption",
@@ -29,6 +33,7 @@ __all__ = [
     "progress_report",
     "repeated",
     "results",
+    "warn_of_known",
     "whoami",
 ]
 
@@ -72,6 +77,22 @@ def repeated(**given: str | None) -> str:
         " --task 'my plates.toml'"
     """
     return "".join(f" --{name} {shlex.quote(value)}" for name, value in given.items() if value is not None)
+
+
+def warn_of_known(bucket: Bucket, info: BundleInfo, dataset: Dataset) -> int | None:
+    """Say so where a model knows test pictures that it is measured on; answers how many, None: nobody can tell."""
+    from scones.training.predictions import learned_from
+
+    known = learned_from(bucket, info, dataset)
+    if known is None:
+        told = f"the dataset {info.dataset} that model {info.version} learned from is gone: it may know these pictures"
+    else:
+        told = (
+            f"model {info.version} learned from {known} of these test pictures, or others of the same: it looks better"
+        )
+    if known != 0:
+        console().print(f"[yellow]{told}[/]", soft_wrap=True)
+    return known
 
 
 def whoami() -> str:

@@ -16,6 +16,7 @@ from scones.cli._common import (
     print_json,
     progress_report,
     results,
+    warn_of_known,
 )
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ def compare(
     with progress_report(as_json) as report:
         figures = compare_models(one, other, staged, report=report)
     page = place.url(save_comparison(place, figures, staged))
+    known = {model.info.version: warn_of_known(place, model.info, staged) for model in (one, other)}
     if as_json:
-        print_json({"report": page, "sentence": sentence(figures), **figures})
+        print_json({"report": page, "sentence": sentence(figures), "known_test_pictures": known, **figures})
         return
     console().print(sentence(figures))
     if figures["pictures"]:

@@ -14,6 +14,7 @@ from scones.cli._common import (
     console,
     print_json,
     progress_report,
+    warn_of_known,
 )
 
 
@@ -54,8 +55,9 @@ def evaluate(
     with progress_report(as_json) as report:
         figures = evaluate_model(classifier, staged, chosen, report=report)
     page = place.url(save_evaluation(place, figures, staged))
+    known = warn_of_known(place, classifier.info, staged)
     if as_json:
-        print_json({"report": page, **figures})
+        print_json({"report": page, "known_test_pictures": known, **figures})
         return
     err = console()
     low, high = figures["accuracy_interval"]

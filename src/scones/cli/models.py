@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scones.cli._common import BucketOption, JsonOption, StoreOption, TaskOption, print_json, results
+from scones.cli._common import BucketOption, JsonOption, StoreOption, TaskOption, print_json, results, whoami
 
 if TYPE_CHECKING:
     from scones.registry.aliases import Record
     from scones.registry.models import ListedModel
+    from scones.store import Bucket
 
 
 def models(
     history: Annotated[
         bool, typer.Option("--history", help="Which model the aliases named when, by whom and why")
     ] = False,
+    add: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Take in a model.tar.gz that was trained elsewhere, as the candidate"),
+    ] = None,
     task: TaskOption = None,
     store: StoreOption = None,
     bucket: BucketOption = None,
@@ -27,6 +33,9 @@ def models(
 
     Accuracy and calibration error are those of the test pictures, as `scones evaluate` measured them;
     `--json` says all that is known of each model, with its parameters and the source of its pictures.
+
+    With `--add`, a model of a SageMaker training job, or of another store, takes its place beside the others; then
+    `scones evaluate` and `scones promote` as always.
 
     Aliases: **production** is what `scones serve` serves, **candidate** what was trained last and what
     `scones promote` judges.
@@ -41,6 +50,8 @@ def models(
     settings = Settings.load(task=task, store=store, bucket=bucket)
     name = load_task(settings.task).name
     place = open_bucket(settings.store, settings.bucket)
+    if add is not None:
+        _add(add, name, place)
     if history:
         records = {alias: records_of(place, name, alias) for alias in ALIASES}
         if as_json:
@@ -53,6 +64,21 @@ def models(
         print_json(list(map(_model_json, found)))
     else:
         _list(name, found)
+
+
+def _add(path: Path, task: str, bucket: Bucket) -> None:
+    from datetime import UTC, datetime
+
+    from scones.bundle import load_bundle
+    from scones.classifier import Classifier
+    from scones.errors import BundleError
+    from scones.registry import register
+
+    info, model = load_bundle(path)
+    Classifier(info, model)  # what cannot answer is told now, and not taken in
+    if info.task != task:
+        raise BundleError(f"{path} is a model of task {info.task}, not of {task}: say --task {info.task}")
+    register(bucket, info, model, who=whoami(), now=datetime.now(UTC), why=f"taken in from {path.name}")
 
 
 def _list(task: str, found: Sequence[ListedModel]) -> None:
@@ -72,7 +98,9 @@ def _list(task: str, found: Sequence[ListedModel]) -> None:
         accuracy, calibration = "not evaluated", ""
         if measured := model.evaluation:
             low, high = measured["accuracy_interval"]
-            accuracy = f"{measured['accuracy']:.1%} ({low:.1%} to {high:.1%}, {measured['n']:,} pictures)"
+            other = measured["dataset"]["version"]
+            of = "pictures" if other == model.info.dataset else f"pictures of {other}"
+            accuracy = f"{measured['accuracy']:.1%} ({low:.1%} to {high:.1%}, {measured['n']:,} {of})"
             calibration = f"{measured['ece']:.3f} ({measured['ece_null']:.3f})"
         info = model.info
         table.add_row(

@@ -75,10 +75,11 @@ def train(
     if ml_root is not None or is_container():
         train_in_container(ml_root or ML_ROOT, as_json=as_json)
         return
-    told: dict[str, Any] = {"epochs": epochs, "rate": rate, "batch": batch}
+    told: dict[str, Any] = {"epochs": epochs, "rate": rate, "batch": batch, "checkpoints": checkpoints}
     given = {name: value for name, value in told.items() if value is not None}
     if given and not fine_tune:
         raise SettingsError(f"--{next(iter(given))} is of fine-tuning: add --fine-tune, or leave it out")
+    given.pop("checkpoints", None)
     how = FineTuning(**given) if fine_tune else None
     settings = Settings.load(task=task, store=store, bucket=bucket)
     chosen = load_task(settings.task)
@@ -95,8 +96,8 @@ def train(
     info, model = trained.info, trained.model
     saved = register(place, info, model, who=whoami(), now=now)
     info, bundle = saved.info, place.url(saved.key)
-    if trained.curve:
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
+    if trained.checkpoint:
+        trained.checkpoint.unlink(missing_ok=True)
         err.print(f"learning curve: {place.url(save_curve(place, info, trained.curve))}", soft_wrap=True)
     if as_json:
         print_json({"bundle": bundle, "in_production": saved.in_production, **info.model_dump()})
@@ -113,8 +114,8 @@ def train(
     err.print(f"[{colour}]threshold {info.threshold.value:.4f} ({info.threshold.origin})[/]: {info.threshold.note}")
     same = repeated(task=task, store=store, bucket=bucket)
     if saved.in_production:
-        told, onward = "in production, as the task's first model", "serve"
+        state, onward = "in production, as the task's first model", "serve"
     else:
-        told, onward = "the candidate now, production stays as it is", "promote"
-    err.print(f"{told}; next: scones evaluate{same}, then scones {onward}{same}", soft_wrap=True, markup=False)
+        state, onward = "the candidate now, production stays as it is", "promote"
+    err.print(f"{state}; next: scones evaluate{same}, then scones {onward}{same}", soft_wrap=True, markup=False)
     typer.echo(bundle)

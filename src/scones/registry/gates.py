@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Gate",
     "calibrated",
+    "decides_alone",
     "fair_comparison",
     "not_worse",
     "override_ends",
@@ -86,6 +87,7 @@ def not_worse(comparison: dict[str, Any], limits: Gates) -> Gate:
         "production_accuracy": comparison["first"]["accuracy"],
         **{name: comparison[name] for name in names},
         "worse_p": limits.worse_p,
+        "margin": limits.margin,
     }
     if p < limits.worse_p:
         better = difference > 0
@@ -96,7 +98,24 @@ def not_worse(comparison: dict[str, Any], limits: Gates) -> Gate:
         return Gate(
             "not worse", "warning", f"{says}: too few pictures to see a difference, {limits.pictures} would do", figures
         )
+    if difference < 0 and low < -limits.margin:
+        return Gate("not worse", "warning", f"{says}: no difference shown, but not shown to be as good either", figures)
     return Gate("not worse", "passed", f"{says}: no difference shown", figures)
+
+
+def decides_alone(comparison: dict[str, Any], limits: Gates) -> Gate:
+    """It leaves people not much more to decide than production does.
+
+    Args:
+        comparison: as for :func:`not_worse`.
+        limits: of the task.
+    """
+    before, after = comparison["first"]["coverage"], comparison["second"]["coverage"]
+    figures = {"coverage": after, "production_coverage": before, "coverage_drop": limits.coverage_drop}
+    says = f"of the test pictures it decides {after:.1%} alone, and production {before:.1%}"
+    if before - after > limits.coverage_drop:
+        return Gate("decides alone", "warning", f"{says}: people get more to decide", figures)
+    return Gate("decides alone", "passed", says, figures)
 
 
 def fair_comparison(seen: int | None, n: int, version: str) -> Gate:

@@ -56,7 +56,9 @@ class ListedModel:
     fault: str = ""
 
 
-def register(bucket: Bucket, info: BundleInfo, model: bytes, *, who: str, now: datetime) -> Registered:
+def register(
+    bucket: Bucket, info: BundleInfo, model: bytes, *, who: str, now: datetime, why: str = "trained"
+) -> Registered:
     """Save a model and make it the candidate; in production too where none is yet: it can be worse than none.
 
     The model in production becomes its parent. A model that was registered before keeps the lineage of
@@ -65,18 +67,18 @@ def register(bucket: Bucket, info: BundleInfo, model: bytes, *, who: str, now: d
     Args:
         bucket: where models lie.
         info, model: as :func:`scones.training.train` gives them.
-        who: for the records of the aliases.
+        who, why: for the records of the aliases.
         now: with time zone.
     """
     production = newest(bucket, info.task)
     known, _ = _bundle_info(bucket, info.task, info.version)
     info = known or info.model_copy(update={"parent": production.version if production else None})
     key = save_model(bucket, info, model)
-    point(bucket, info.task, CANDIDATE, info.version, who=who, why="trained", now=now)
+    point(bucket, info.task, CANDIDATE, info.version, who=who, why=why, now=now)
     if production is None:
-        why = "the task's first model: there is none that it could be worse than"
+        reason = "the task's first model: there is none that it could be worse than"
         with suppress(ObjectExists):  # another training was first
-            point(bucket, info.task, PRODUCTION, info.version, who=who, why=why, now=now, after=0)
+            point(bucket, info.task, PRODUCTION, info.version, who=who, why=reason, now=now, after=0)
             return Registered(key, info, in_production=True)
     return Registered(key, info, in_production=False)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from scones.errors import BundleError, ObjectExists, ObjectMissing, PromotionRefused
+from scones.errors import BundleError, ObjectExists, ObjectMissing, PromotionRefused, TrainingError
 from scones.registry import gates
 from scones.registry.aliases import CANDIDATE, PRODUCTION, Record, current_policy, history, newest, point, resolve
 from scones.registry.gates import Gate
@@ -80,7 +80,6 @@ def consider(bucket: Bucket, task: Task, ref: str = CANDIDATE, *, report: Progre
 
     Raises:
         BundleError: there is no such model, or it is damaged.
-        ObjectMissing: its dataset is gone.
         StoreError: the alias's newest record is damaged.
     """
     from scones.staging import load_dataset
@@ -92,11 +91,15 @@ def consider(bucket: Bucket, task: Task, ref: str = CANDIDATE, *, report: Progre
     if found.is_there:
         return found
     candidate = load_model(bucket, task.name, version, threads=_THREADS)
-    dataset = load_dataset(bucket, task.name, candidate.info.dataset)
-    known = read_evaluation(bucket, task.name, version)
-    if known is not None and known["dataset"]["version"] != dataset.version:
-        known = None
-    evaluation = known or evaluate(candidate, dataset, task, report=report)
+    try:
+        dataset = load_dataset(bucket, task.name, candidate.info.dataset)
+        known = read_evaluation(bucket, task.name, version)
+        if known is not None and known["dataset"]["version"] != dataset.version:
+            known = None
+        evaluation = known or evaluate(candidate, dataset, task, report=report)
+    except (ObjectMissing, TrainingError) as error:
+        asked = gates.same_question(task, candidate.info, None)
+        return replace(found, gates=(asked, Gate("measured", "refused", f"it cannot be measured: {error}", {})))
     return replace(
         found,
         gates=(
@@ -157,6 +160,7 @@ def _against_production(
 ) -> list[Gate]:
     """What the gates say that look at the model in production too."""
     from scones.training.comparison import compare
+    from scones.training.predictions import learned_from
 
     production, fault = _load_production(bucket, task.name, record)
     info = production.info if production else None
@@ -166,8 +170,9 @@ def _against_production(
         found.append(Gate("not worse", "refused", says, {}))
     if production and production.info.labels == candidate.info.labels:
         comparison = compare(production, candidate, dataset, report=report)
-        seen = _learned_from(bucket, task.name, production.info.dataset, dataset)
+        seen = learned_from(bucket, production.info, dataset)
         found.append(gates.not_worse(comparison, task.gates))
+        found.append(gates.decides_alone(comparison, task.gates))
         found.append(gates.fair_comparison(seen, comparison["n"], production.info.version))
     return found
 
@@ -192,17 +197,3 @@ def _load_production(bucket: Bucket, task: str, record: Record | None) -> tuple[
         return load_model(bucket, task, record.version, threads=_THREADS), ""
     except BundleError as error:
         return None, str(error)
-
-
-def _learned_from(bucket: Bucket, task: str, version: str, dataset: Dataset) -> int | None:
-    """How many test pictures of a dataset are no test pictures of another version; None when that is gone."""
-    from scones.staging import load_dataset
-
-    if version == dataset.version:
-        return 0
-    try:
-        other = load_dataset(bucket, task, version)
-    except ObjectMissing:
-        return None
-    learned = {line.hash for line in other.lines if line.split != "test"}
-    return sum(line.hash in learned for line in dataset.lines if line.split == "test")

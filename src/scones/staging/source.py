@@ -23,6 +23,7 @@ class SourcePicture:
         split: the source's own split, or None to let the picture's content decide; it also decides which
             training pictures become calibration pictures.
         fault: why the bytes could not even be read; empty when they could.
+        group: the thing that it shows; None to let the task tell it by the origin.
     """
 
     origin: str
@@ -30,6 +31,7 @@ class SourcePicture:
     data: bytes
     split: Literal["train", "calibration", "test"] | None = None
     fault: str = ""
+    group: str | None = None
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,8 @@ def _inspect(
     unreadable: list[Unreadable] = []
     for number, picture in enumerate(pictures, 1):
         try:
-            inspected = inspect_picture(picture, task.group_of(picture.origin))
+            group = task.group_of(picture.origin) if picture.group is None else picture.group
+            inspected = inspect_picture(picture, group)
         except PictureError as error:
             unreadable.append(Unreadable(origin=picture.origin, label=picture.label, reason=str(error)))
         else:

@@ -26,11 +26,19 @@ _BATCH = 128
 
 @dataclass(frozen=True)
 class Backbone:
-    """A backbone: ONNX with input uint8 (N, size, size, 3) and output ``embedding`` float32 (N, D)."""
+    """A backbone: ONNX with input uint8 (N, size, size, 3) and output ``embedding`` float32 (N, D).
+
+    Attributes:
+        name: as it was asked for.
+        model: the ONNX file.
+        size: side of the pictures in pixels.
+        tiles: pieces that a view cuts each picture into, each of which the network looks at.
+    """
 
     name: str
     model: bytes
     size: int
+    tiles: int = 1
 
     def embed(
         self, images: NDArray[np.uint8], *, threads: int = 2, progress: Callable[[int], None] = lambda _: None
@@ -51,8 +59,9 @@ class Backbone:
         session = onnxruntime.InferenceSession(self.model, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         parts = []
-        for start in range(0, max(len(images), 1), _BATCH):
-            part = images[start : start + _BATCH]
+        batch = max(1, _BATCH // self.tiles)
+        for start in range(0, max(len(images), 1), batch):
+            part = images[start : start + batch]
             parts.append(np.asarray(session.run(["embedding"], {name: part})[0], dtype=np.float32))
             progress(len(part))
         return np.concatenate(parts)

@@ -114,7 +114,7 @@ def fit_threshold(
     whose exact bound exceeds the target ends the search. So the promise holds with the stated
     confidence although several thresholds were tried. They are tried where one more wrong answer becomes
     affordable, since no threshold between two of those has a better chance; the strictest accepts a
-    quarter of the pictures, or as many as the target needs at least.
+    tenth of the pictures, or as many as the target needs at least.
 
     Args:
         confidence: (N,), of calibration pictures.
@@ -130,7 +130,7 @@ def fit_threshold(
     sorted_confidence, wrong = confidence[order], np.cumsum(~correct[order], dtype=np.int64)
     affordable = binom.ppf(1 - policy.confidence, np.arange(n + 1), policy.target_risk) - 1  # wrong answers
     counts = np.append(np.flatnonzero(np.diff(affordable) > 0) + 1, n)
-    counts = counts[counts >= max(needed, n // 4)]
+    counts = counts[counts >= max(needed, n // 10)]
     # all pictures of a tie are accepted, or none
     counts = np.unique(np.searchsorted(-sorted_confidence, -sorted_confidence[counts - 1], side="right"))
     bounds = risk_bounds(wrong[counts - 1], counts, policy.confidence)
@@ -141,7 +141,8 @@ def fit_threshold(
         why = (
             f"{n} calibration pictures are too few: at least {needed} are needed, {needed - n} more"
             if n < needed
-            else f"the target risk of {policy.target_risk:.1%} does not hold on the surest calibration pictures"
+            else f"the target risk of {policy.target_risk:.1%} does not hold on the {counts[0]} surest of {n} "
+            "calibration pictures"
         )
         return ThresholdFit(
             value=policy.default_threshold, origin="default", target_risk=policy.target_risk,
@@ -164,9 +165,10 @@ def risk_coverage(confidence: NDArray[np.floating[Any]], correct: NDArray[np.boo
     order = np.argsort(-confidence, kind="stable")
     wrong = np.cumsum(~correct[order])
     n = len(confidence)
-    picks = np.unique(np.linspace(0, n - 1, min(n, 100)).astype(int))
+    ends = np.append(np.flatnonzero(np.diff(confidence[order])), n - 1)  # all pictures of a tie are accepted, or none
+    picks = ends[np.unique(np.linspace(0, len(ends) - 1, min(len(ends), 100)).astype(int))]
     return [
-        {"threshold": float(confidence[order[i]]), "coverage": (i + 1) / n, "risk": float(wrong[i] / (i + 1)),
+        {"threshold": float(confidence[order[i]]), "coverage": float((i + 1) / n), "risk": float(wrong[i] / (i + 1)),
          "n": int(i + 1)}
         for i in picks
     ]  # fmt: skip

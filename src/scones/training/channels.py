@@ -54,7 +54,8 @@ def _pictures(data: Path, channels: list[str], task: Task) -> Iterator[SourcePic
     for channel in channels:
         split = _SPLITS.get(channel, "train" if "test" in channels else None)
         for picture in folder_pictures(data / channel, task):
-            yield replace(picture, origin=f"{channel}/{picture.origin}", split=split)
+            group = task.group_of(picture.origin)  # as staging finds it, which knows no channels
+            yield replace(picture, origin=f"{channel}/{picture.origin}", split=split, group=group)
 
 
 def _staged(folder: Path, scratch: Path) -> Dataset:

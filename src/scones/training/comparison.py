@@ -162,6 +162,8 @@ def sentence(comparison: Mapping[str, Any]) -> str:
     alone = {side: comparison[f"only_{side}_right"] for side in versions}
     low, high = comparison["difference_interval"]
     chance = f"p = {comparison['p_value']:.2g}"
+    if comparison["verdict"] == NO_DIFFERENCE and not low <= 0 <= high:
+        chance = f"p = {comparison['p_value']:.3f}, where less than {_SIGNIFICANT} would show it"
     if comparison["verdict"] == NO_DIFFERENCE:
         return (
             f"No difference shown between {versions['first']} and {versions['second']}: of {comparison['n']:,} "

@@ -187,7 +187,11 @@ class _Telling(Watcher):
 
 
 def _read(root: Path) -> tuple[Hyperparameters, Resources]:
-    values = {name: _plain(value) for name, value in _object(root, "hyperparameters").items()}
+    values = {
+        name: _plain(value)
+        for name, value in _object(root, "hyperparameters").items()
+        if not name.startswith(("_", "sagemaker_"))  # SageMaker's own, of its tuning jobs and its SDK
+    }
     parameters = _checked(Hyperparameters, values, "hyperparameter")
     resources = _checked(Resources, _object(root, "resourceconfig"), "resourceconfig.json")
     for name, channel in _object(root, "inputdataconfig").items():

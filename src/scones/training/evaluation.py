@@ -74,7 +74,8 @@ def save_evaluation(bucket: Bucket, evaluation: dict[str, Any], dataset: Dataset
     lines = {line.source_ref: line for line in dataset.lines}
     pictures = [dataset.read(lines[mistake["key"]]) for mistake in evaluation["mistakes"]]
     shown = lines[evaluation["robustness"]["example"]]
-    examples = distorted(dataset.read(shown), shown.hash, seed=evaluation["robustness"]["seed"])
+    how = evaluation["robustness"]
+    examples = distorted(dataset.read(shown), shown.hash, size=how["size"], seed=how["seed"])
     bucket.put_json(f"{home}/evaluation.json", evaluation)
     bucket.put(f"{home}/evaluation.html", evaluation_page(evaluation, pictures, examples).encode())
     return f"{home}/evaluation.html"

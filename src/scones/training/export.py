@@ -6,7 +6,7 @@ import copy
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -61,9 +61,9 @@ def export_backbone(network: Any, out: Path, *, size: int = 32) -> None:
 def onnx_graph(network: Any, *, size: int, mirrored: bool = True) -> bytes:
     """Make a network's ONNX graph.
 
-    Batch normalisation is folded away, and weights are kept as int8 (a quarter of the bytes; onnxruntime makes
-    them float32 again when it loads them, so that computing costs the same). The graph of
-    :class:`scones.training.networks.Features` can be read back by :func:`read_network`.
+    Batch normalisation is folded away, and weights are kept as float16, those of our own networks as int8 (a
+    quarter of the bytes); onnxruntime makes them float32 again when it loads them, so that computing costs the
+    same. The graph of :class:`scones.training.networks.Features` can be read back by :func:`read_network`.
 
     Args:
         network: uint8 (N, H, W, 3) → float32 (N, D).
@@ -86,7 +86,7 @@ def onnx_graph(network: Any, *, size: int, mirrored: bool = True) -> bytes:
     assert program is not None  # dynamo's exporter
     model = program.model_proto
     _forget_places(model)
-    _shrink(model.graph)
+    _shrink(model.graph, _as_int8 if isinstance(network, Features) else _as_float16)
     if isinstance(network, Features):
         model.metadata_props.add(key=NETWORK, value=json.dumps(asdict(network.architecture)))
     onnx.checker.check_model(model)
@@ -155,22 +155,36 @@ def _forget_places(model: onnx.ModelProto) -> None:
     model.ClearField("metadata_props")
 
 
-def _shrink(graph: onnx.GraphProto) -> None:
-    """Keep large weights as int8 and a float32 scale for each output channel; small ones would save nothing."""
+def _as_float16(values: NDArray[np.float32]) -> tuple[NDArray[Any], None]:
+    with np.errstate(over="ignore"):
+        return values.astype(np.float16), None
+
+
+def _as_int8(values: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Numbers, and what they are multiplied with: a scale for each output channel."""
+    scale = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / np.float32(_LARGEST)
+    return np.round(values / np.where(scale == 0, 1, scale)).astype(np.int8), scale
+
+
+def _shrink(graph: onnx.GraphProto, kept_as: Callable[[NDArray[np.float32]], tuple[NDArray[Any], Any]]) -> None:
+    """Keep large weights in fewer bytes; small ones would save nothing, and some are too large for float16."""
     nodes = []
     for weight in list(graph.initializer):
         values = numpy_helper.to_array(weight)
         if values.dtype != np.float32 or values.ndim < 2 or values.size < _SMALL:
             continue
-        scale = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True) / np.float32(_LARGEST)
-        small = np.round(values / np.where(scale == 0, 1, scale)).astype(np.int8)
-        name, whole = weight.name, f"{weight.name}.float32"
-        weight.CopyFrom(numpy_helper.from_array(small, name))
-        graph.initializer.append(numpy_helper.from_array(scale, name + _SCALE))
-        nodes.append(helper.make_node("Cast", [name], [f"{name}.cast"], to=TensorProto.FLOAT))
-        nodes.append(helper.make_node("Mul", [f"{name}.cast", name + _SCALE], [whole]))
+        numbers, scale = kept_as(values)
+        if not np.isfinite(numbers).all():
+            continue
+        name, found = weight.name, f"{weight.name}.float32"
+        weight.CopyFrom(numpy_helper.from_array(numbers, name))
+        nodes.append(helper.make_node("Cast", [name], [found], to=TensorProto.FLOAT))
+        if scale is not None:
+            graph.initializer.append(numpy_helper.from_array(scale, name + _SCALE))
+            nodes.append(helper.make_node("Mul", [found, name + _SCALE], [f"{name}.whole"]))
+            found = f"{name}.whole"
         for node in graph.node:
-            node.input[:] = [whole if entry == name else entry for entry in node.input]
+            node.input[:] = [found if entry == name else entry for entry in node.input]
     nodes.extend(graph.node)
     del graph.node[:]
     graph.node.extend(nodes)

@@ -58,6 +58,12 @@ class FineTuning:
     head_rate: float = 1e-4
     weight_decay: float = 0.01
 
+    def __post_init__(self) -> None:
+        if self.rate <= 0 or self.head_rate <= 0:
+            raise TrainingError(
+                f"learning rates of {self.rate:g} and {self.head_rate:g} teach nothing: give more than 0"
+            )
+
 
 @dataclass(frozen=True)
 class FineTuned:
@@ -69,12 +75,14 @@ class FineTuned:
             be fitted on all training pictures.
         rows: the learning curve: a row an epoch, the first before any training.
         best: the epoch whose weights these are.
+        checkpoint: the file that is of no use any more once the model is saved.
     """
 
     backbone: Backbone
     head: Head | None
     rows: list[dict[str, Any]]
     best: int
+    checkpoint: Path
 
 
 class Watcher:
@@ -118,7 +126,7 @@ def finetune(
 ) -> FineTuned:
     """Fine-tune a network, on the GPU when there is one.
 
-    ``checkpoint.pt`` in the folder is written after each epoch, and when the watcher ends the training; the same
+    ``checkpoint-….pt`` in the folder is written after each epoch, and when the watcher ends the training; the same
     call goes on from there, and ends with the same weights as if nothing had happened (on the same kind of
     processor). ``curve.jsonl`` beside it has a row an epoch.
 
@@ -126,7 +134,7 @@ def finetune(
         dataset: as :func:`scones.staging.load_dataset` gives it.
         task: its labels must be the dataset's.
         trainable: the network; its weights are changed.
-        folder: for the checkpoint; that of other data, parameters or code is left behind, which is said.
+        folder: for the checkpoint; those of other data, parameters or code stay as they are, which is said.
         how: everything else.
         seed: of order and augmentation.
         device: where to compute, in torch's words; default: the GPU when there is one.
@@ -160,8 +168,8 @@ def finetune(
     run.take_best()
     if run.best == 0:
         watcher.say("no epoch answered the validation pictures better than the backbone as it was: it stays as it was")
-        return FineTuned(trainable.freeze(), None, run.rows, run.best)
-    return FineTuned(trainable.freeze(f"{trainable.name} (fine-tuned)"), run.head(), run.rows, run.best)
+        return FineTuned(trainable.freeze(), None, run.rows, run.best, run.checkpoint)
+    return FineTuned(trainable.freeze(f"{trainable.name} (fine-tuned)"), run.head(), run.rows, run.best, run.checkpoint)
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,10 @@ def choose_penalty(
         rows = rng.choice(len(labels), ENOUGH, replace=False)
         embeddings, labels = embeddings[rows], labels[rows]
         groups = None if groups is None else groups[rows]
-    fold = rng.permutation(len(labels)) % folds if groups is None else grouped_folds(labels, groups, folds, rng)
+    if groups is not None and len(np.unique(groups)) > 1:  # one thing alone cannot be parted from itself
+        fold = grouped_folds(labels, groups, folds, rng)
+    else:
+        fold = rng.permutation(len(labels)) % folds
     logs = np.empty((len(PENALTIES), len(labels)))
     for row, penalty in zip(logs, PENALTIES, strict=True):
         for k in range(folds):

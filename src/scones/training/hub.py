@@ -68,16 +68,16 @@ def load_hub_network(name: str) -> Trainable:
             model, loading = transformers.AutoModel.from_pretrained(
                 place, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **safely
             )
-    except (OSError, ValueError, ImportError, KeyError) as error:
+        size = _side(processor)
+        unit = 1 / (processor.rescale_factor if getattr(processor, "do_rescale", True) else 1)
+        normalises = getattr(processor, "do_normalize", True)
+        mean, std = (processor.image_mean, processor.image_std) if normalises else ([0.0] * 3, [1.0] * 3)
+    except Exception as error:  # a foreign model may fail in any way
         reason = " ".join(str(error).split())[:300]
         raise TrainingError(
             f"backbone {name} cannot be loaded ({reason}): give hf:ORG/NAME of an image model with safetensors "
             "weights, or the path of a folder that holds one"
         ) from error
-    size = _side(processor)
-    unit = 1 / (processor.rescale_factor if getattr(processor, "do_rescale", True) else 1)
-    normalises = getattr(processor, "do_normalize", True)
-    mean, std = (processor.image_mean, processor.image_std) if normalises else ([0.0] * 3, [1.0] * 3)
     network = _Pooled(
         Normalise([unit * value for value in mean], [unit * value for value in std]),
         model,
@@ -86,7 +86,7 @@ def load_hub_network(name: str) -> Trainable:
     try:
         with torch.no_grad():
             network(torch.zeros((1, size, size, 3), dtype=torch.uint8))
-    except Exception as error:  # a foreign model may fail in any way
+    except Exception as error:  # as above
         raise TrainingError(
             f"backbone {name} gives no embedding for a picture of {size} pixels a side ({error}): use an image model"
         ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,11 +38,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """A model: what ``bundle.json`` will say, its ONNX graph, and fine-tuning's learning curve (else empty)."""
+    """A model: what ``bundle.json`` will say, its ONNX graph, and fine-tuning's learning curve and checkpoint."""
 
     info: BundleInfo
     model: bytes
-    curve: list[dict[str, Any]]
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    checkpoint: Path | None = None
 
 
 def run_job(
@@ -74,7 +75,7 @@ def run_job(
     if job.fine_tuning is None:
         report("loading the backbone")
         info, model = train(dataset, task, load_backbone(job.backbone), seed=job.seed, now=now, report=report)
-        return Trained(info, model, [])
+        return Trained(info, model)
     report("loading the network")
     trainable = load_trainable(job.backbone)
     if task.view is not None:
@@ -90,4 +91,4 @@ def run_job(
     info, model = train(
         dataset, task, tuned.backbone, head=tuned.head, seed=job.seed, now=now, parameters=told, report=report
     )
-    return Trained(info, model, tuned.rows)
+    return Trained(info, model, tuned.rows, tuned.checkpoint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import pickle
@@ -31,6 +32,7 @@ __all__ = ["Run"]
 _WARM_UP = 0.1
 _KEEP = 0.95  # of the averaged weights, a step
 _AT_ONCE = 64  # pictures that are only looked at
+_UNREADABLE = (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError)
 
 
 class Run:
@@ -77,6 +79,12 @@ class Run:
         self.epoch = self.step = self.best = 0
         self.total = 0.0
         self.clock, self.started = clock, clock()
+        self.mark = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint's file: named by what it is of, so that another training never takes its place."""
+        return self.folder / f"checkpoint-{self.mark}.pt"
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embeddings, float32 (N, D), of pictures, uint8 (N, size, size, 3)."""
@@ -171,28 +179,26 @@ class Run:
         curve = "".join(json.dumps(row) + "\n" for row in self.rows)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / "checkpoint.part").open("wb") as file:
+            part = self.checkpoint.with_suffix(".part")
+            with part.open("wb") as file:
                 torch.save(state, file)
-            (self.folder / "checkpoint.part").replace(self.folder / "checkpoint.pt")
-            (self.folder / "curve.part").write_text(curve)
-            (self.folder / "curve.part").replace(self.folder / "curve.jsonl")
+            part.replace(self.checkpoint)
+            part.write_text(curve)
+            part.replace(self.folder / "curve.jsonl")
         except (OSError, RuntimeError) as error:  # torch gives a full disk as a RuntimeError
             cause = error if isinstance(error, OSError) else OSError(0, str(error).split("\n", 1)[0])
             raise disk_error(f"cannot write the checkpoint in {self.folder}", cause) from error
 
     def resume(self, say: Callable[[str], None]) -> bool:
         """Go on from the folder's checkpoint, if there is one of this very training."""
-        path = self.folder / "checkpoint.pt"
-        if not path.is_file():
+        if not self.checkpoint.is_file():
+            for path in sorted(self.folder.glob("checkpoint-*.pt")):
+                say(f"{path} is of another {', '.join(self._otherwise(path))}: it stays, and this training starts anew")
             return False
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            about = json.loads(state["about"])
-        except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
-            say(f"{path} cannot be read ({' '.join(str(error).split())[:120]}): starting anew")
-            return False
-        if other := sorted(key for key in {*about, *self.about} if about.get(key) != self.about.get(key)):
-            say(f"{path} is of another {', '.join(other)}: starting anew")
+            state = self._load(self.checkpoint)
+        except _UNREADABLE as error:
+            say(f"{self.checkpoint} cannot be read ({' '.join(str(error).split())[:120]}): starting anew")
             return False
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
@@ -200,5 +206,19 @@ class Run:
         self.best_weights, self.rows = state["best_weights"], json.loads(state["rows"])
         self.best, self.epoch, self.step = state["best"], state["epoch"], state["step"]
         self.total, self.started = state["total"], self.clock() - state["seconds"]
-        say(f"going on from {path}, epoch {self.epoch}")
+        say(f"going on from {self.checkpoint}, epoch {self.epoch}")
         return True
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        if json.loads(state["about"]) != self.about:
+            raise ValueError("it is of another training")
+        return state
+
+    def _otherwise(self, path: Path) -> list[str]:
+        """In what a checkpoint's training was another one than this."""
+        try:
+            about = json.loads(torch.load(path, weights_only=True)["about"])
+        except _UNREADABLE:
+            return ["training"]
+        return sorted(key for key in {*about, *self.about} if about.get(key) != self.about.get(key))

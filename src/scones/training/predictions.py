@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scones.errors import TrainingError
+from scones.errors import ObjectMissing, TrainingError
 from scones.picture import model_input
 from scones.staging.source import Progress, no_progress
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from scones.classifier import Classifier
     from scones.contracts import ManifestLine
     from scones.staging import Dataset
+    from scones.store import Bucket
 
-__all__ = ["BATCH", "lines_to_test", "predict_lines"]
+__all__ = ["BATCH", "learned_from", "lines_to_test", "predict_lines"]
 
 BATCH = 64
 """Pictures that are read, classified and let go together."""
 _READERS = 4
+_ORDINARY = 128
+"""From this side on, in pixels, fewer pictures go together: a view cuts each into tiles."""
 
 
 def lines_to_test(info: BundleInfo, dataset: Dataset) -> list[ManifestLine]:
@@ -43,6 +46,29 @@ def lines_to_test(info: BundleInfo, dataset: Dataset) -> list[ManifestLine]:
     if not lines:
         raise TrainingError(f"dataset {dataset.version} holds no test pictures: stage some")
     return lines
+
+
+def learned_from(bucket: Bucket, info: BundleInfo, dataset: Dataset) -> int | None:
+    """How many test pictures of a dataset a model knows: it learned from them, or from others of the same things.
+
+    Args:
+        bucket: where the model's own dataset lies.
+        info: of the model.
+        dataset: whose test pictures are asked for.
+
+    Returns:
+        Their number; None when the model's dataset is gone.
+    """
+    from scones.staging import load_dataset
+
+    if info.dataset == dataset.version:
+        return 0
+    try:
+        own = load_dataset(bucket, info.task, info.dataset)
+    except ObjectMissing:
+        return None
+    known = {mark for line in own.lines if line.split != "test" for mark in (line.hash, line.group) if mark}
+    return sum(line.hash in known or line.group in known for line in dataset.lines if line.split == "test")
 
 
 def predict_lines(
@@ -68,9 +94,10 @@ def predict_lines(
         return model_input(dataset.read(line), info.input_size, name=dataset.key(line))
 
     found = np.empty((len(lines), len(info.labels)), np.float32)
+    batch = max(1, round(BATCH * min(1, (_ORDINARY / info.input_size) ** 2)))
     with ThreadPoolExecutor(_READERS) as pool:
-        for start in range(0, len(lines), BATCH):
-            images = list(pool.map(read, lines[start : start + BATCH]))
+        for start in range(0, len(lines), batch):
+            images = list(pool.map(read, lines[start : start + batch]))
             end = start + len(images)
             found[start:end] = classifier.predict(np.stack(images))[0]
             report(f"model {info.version}", end, len(lines))

@@ -120,11 +120,11 @@ def pretrain(
 
     torch.manual_seed(seed)
     run = _Run(network, recipe, epochs, device)
-    if teacher is not None:
-        run.lessons = torch.from_numpy(_opinion(teacher, train.images[~held], train.labels[~held])).to(device)
     checkpoint, curve = out.with_suffix(".ckpt"), out.with_suffix(".curve.jsonl")
     if checkpoint.is_file():
         run.restore(checkpoint)
+    if teacher is not None and run.epoch < epochs:
+        run.lessons = torch.from_numpy(_opinion(teacher, train.images[~held], train.labels[~held])).to(device)
     started = time.monotonic() - run.seconds
     for epoch in range(run.epoch, epochs):
         loss = run.learn(images, labels, np.random.default_rng((seed, epoch)))

@@ -57,11 +57,11 @@ def robustness(
         report: told how it gets on.
 
     Returns:
-        ``n`` pictures, ``seed``, ``example`` (the key of one of them), ``plain`` (the figures of the same
-        pictures undistorted) and ``conditions``, one for each step of each distortion: ``name``, ``group``,
-        ``setting`` (in words) and the figures. The figures are ``accuracy``, ``accuracy_interval`` (95 %),
-        ``coverage`` (share decided alone at the model's threshold), ``accepted`` and ``wrong`` (pictures),
-        ``risk`` (``wrong`` of ``accepted``, 0 where there is none).
+        ``n`` pictures, ``seed``, ``size`` (side of the model's input in pixels), ``example`` (the key of one of
+        them), ``plain`` (the figures of the same pictures undistorted) and ``conditions``, one for each step of each
+        distortion: ``name``, ``group``, ``setting`` (in words) and the figures. The figures are ``accuracy``,
+        ``accuracy_interval`` (95 %), ``coverage`` (share decided alone at the model's threshold), ``accepted`` and
+        ``wrong`` (pictures), ``risk`` (``wrong`` of ``accepted``, 0 where there is none).
 
     Raises:
         ObjectMissing: a picture was removed.
@@ -86,6 +86,7 @@ def robustness(
     return {
         "n": len(sample),
         "seed": seed,
+        "size": info.input_size,
         "example": sample[0].source_ref,
         "plain": _figures(probabilities[chosen], truth, threshold),
         "conditions": [
@@ -100,7 +101,7 @@ def robustness(
     }
 
 
-def distorted(data: bytes, name: str, *, size: int = _LONGEST // 2, seed: int = 0) -> list[bytes]:
+def distorted(data: bytes, name: str, *, size: int, seed: int = 0) -> list[bytes]:
     """Distort a picture file in every way, in the order of the conditions that :func:`robustness` returns.
 
     Args:

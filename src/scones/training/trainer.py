@@ -93,7 +93,8 @@ def train(
     report("writing the graph")
     model = join(seen, head, temperature)
     identity = hashlib.sha256(model)
-    identity.update(f"{task.name}:{task.labels}:{threshold.value}:{dataset.version}:{seed}".encode())
+    promise = threshold.model_dump_json()
+    identity.update(f"{task.name}:{task.labels}:{promise}:{dataset.version}:{seed}".encode())
     info = BundleInfo(
         task=task.name,
         labels=task.labels,
@@ -153,9 +154,9 @@ def _check_splits(dataset: Dataset, task: Task) -> None:
 
 
 def _groups(dataset: Dataset) -> NDArray[np.int64] | None:
-    """The things that the training pictures show; None where each shows its own, or all the same."""
+    """The things that the training pictures show; None where each shows its own."""
     groups = group_numbers([line for line in dataset.lines if line.split == "train"])
-    return groups if 1 < len(np.unique(groups)) < len(groups) else None
+    return groups if len(np.unique(groups)) < len(groups) else None
 
 
 def _reference(probabilities: NDArray[np.float64], images: NDArray[np.uint8], threshold: float) -> dict[str, Any]:

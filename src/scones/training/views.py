@@ -53,7 +53,7 @@ def look(backbone: Backbone, view: View | None) -> Backbone:
     model = compose.merge_models(front, network, io_map=[("view/tiles", tiles)])
     model = compose.merge_models(model, back, io_map=[(embedding, "pool/each")])
     onnx.checker.check_model(model)
-    return Backbone(backbone.name, bytes(model.SerializeToString()), view.size)
+    return Backbone(backbone.name, bytes(model.SerializeToString()), view.size, sum(grid**2 for grid in view.grids))
 
 
 def _graph(head: str, lines: Iterable[str]) -> onnx.ModelProto:
