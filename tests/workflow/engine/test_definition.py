@@ -108,7 +108,7 @@ def test_a_state_type_that_cannot_run_is_refused_at_load(kind: str) -> None:
         (task(Parameters={"FunctionName": "f", "FunctionName.$": "$.f"}), "States.A.Parameters.FunctionName.$: Func"),
         (task(ResultSelector=[1]), "States.A.ResultSelector: must be a JSON object"),
         (task(InputPath=3), "States.A.InputPath: must be a path"),
-        (task(OutputPath="$.a[*]"), "States.A.OutputPath: "),
+        (task(ResultPath="$.a[*]"), "States.A.ResultPath: "),
         (task(End="yes"), "States.A.End: must be true or false"),
         (task(Next="A"), "States.A.End: cannot stand beside Next"),
         (task(Retry={}), "States.A.Retry: must be a list"),

@@ -43,6 +43,8 @@ def value_of(text: str) -> Json:
         ("States.Base64Encode('Data to encode')", "RGF0YSB0byBlbmNvZGU="),
         ("States.Base64Decode('RGVjb2RlZCBkYXRh')", "Decoded data"),
         ("States.MathAdd(111, -1)", 110),
+        ("States.ArrayLength($.list[?(@ == 'x')])", 1),
+        ("States.Array($.a.*, $.n)", [[1], 2]),
         ("States.MathAdd($.n, 0.5)", 3),
     ],
 )

@@ -6,7 +6,12 @@ from scones.workflow.engine.failure import StateFailure
 from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.paths import PathMissing, Scope, parse_path
 
-DATA = {"a": {"b": [{"c d": 1, "it's": 2}]}, "detail-type": 3, "ü": 4}
+DATA = {
+    "a": {"b": [{"c d": 1, "it's": 2}]},
+    "detail-type": 3,
+    "ü": 4,
+    "list": [{"n": 1}, {"n": 2, "k": "x]"}, {"n": 3}],
+}
 
 
 def read(text: str) -> Json:
@@ -23,22 +28,44 @@ def read(text: str) -> Json:
         ("$.detail-type", 3),
         ("$.ü", 4),
         ("$$.Execution.Name", "e"),
+        ("$.list[-1]", {"n": 3}),
+        ("$.list[*].n", [1, 2, 3]),
+        ("$.list[?(@.n > 1)].n", [2, 3]),
+        ("$.list[?(@.k == 'x]')]", [{"n": 2, "k": "x]"}]),
+        ("$.list[?(@.k =~ /X.*/i)].n", [2]),
+        ("$.list[?(@.n > 1 && @.n < 3)].n", [2]),
+        ("$.list[?(@.k in ['y', 'x]'])].n", [2]),
+        ("$.list[0:2].n", [1, 2]),
+        ("$.list[0,2].n", [1, 3]),
+        ("$..n", [1, 2, 3]),
+        ("$.a.b[*]['c d']", [1]),
+        ("$.list[*].nothing", []),
+        ("$$.Execution.*", ["e"]),
     ],
 )
 def test_a_path_names_one_place_in_the_data_or_the_context(text: str, value: Json) -> None:
     assert read(text) == value
 
 
-@pytest.mark.parametrize("text", ["$.x", "$.a.b[1]", "$.a[0]", "$.a.b.c", "$$.x"])
+@pytest.mark.parametrize("text", ["$.x", "$.a.b[1]", "$.a[0]", "$.a.b.c", "$$.x", "$.x[*].y"])
 def test_a_path_that_leads_nowhere_is_missing(text: str) -> None:
     with pytest.raises(PathMissing):
         read(text)
 
 
-@pytest.mark.parametrize("text", ["", "a", "$.", "$.a[*]", "$..a", "$.a[?(@.b)]", "$.a[-1]", "$.a b", "$.a[0"])
-def test_what_is_more_or_less_than_a_reference_path_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="path"):
+@pytest.mark.parametrize(
+    "text", ["", "a", "$.", "$.a b", "$.a[0", "$.a[?(@.b size 1)]", "$.a.length()", "$.a['b','c']", "$.a[*]]"]
+)
+def test_what_is_no_path_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"path|JSONPath|lacks|several names"):
         parse_path(text)
+
+
+@pytest.mark.parametrize("text", ["$.a[*]", "$..a", "$.a[?(@.b)]", "$.a[-1]", "$.a[0:1]"])
+def test_what_names_more_than_one_place_is_no_reference_path(text: str) -> None:
+    parse_path(text)
+    with pytest.raises(ValueError, match="no reference path"):
+        parse_path(text, reference=True)
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def _read_task(name: str, fields: Fields) -> Task:
         resource=_read_resource(fields),
         parameters=fields.template("Parameters"),
         result_selector=fields.template("ResultSelector"),
-        result_path=fields.path("ResultPath", context=False),
+        result_path=fields.path("ResultPath", reference=True),
         timeout=fields.whole("TimeoutSeconds", 1, _LONGEST),
         retry=tuple(map(_read_retrier, _with_errors(fields, "Retry"))),
         catch=tuple(map(_read_catcher, _with_errors(fields, "Catch"))),
@@ -304,7 +304,7 @@ def _read_catcher(fields: Fields) -> Catcher:
     return Catcher(
         errors=fields.names("ErrorEquals"),
         next=fields.text("Next"),
-        result_path=fields.path("ResultPath", context=False),
+        result_path=fields.path("ResultPath", reference=True),
     )
 
 
@@ -315,7 +315,7 @@ def _read_pass(name: str, fields: Fields) -> Pass:
         output_path=fields.path("OutputPath"),
         parameters=fields.template("Parameters"),
         result=(fields.data["Result"],) if "Result" in fields.data else (),
-        result_path=fields.path("ResultPath", context=False),
+        result_path=fields.path("ResultPath", reference=True),
         next=_onward(fields),
     )
 

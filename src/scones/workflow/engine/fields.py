@@ -68,8 +68,8 @@ class Fields:
             return default
         return value
 
-    def path(self, key: str, *, context: bool = True) -> Path | None:
-        """A path; ``$`` where it is left out, None where it is null."""
+    def path(self, key: str, *, reference: bool = False) -> Path | None:
+        """A path; ``$`` where it is left out, None where it is null; a ``reference`` path into the state's data."""
         value = self.data.get(key, "$")
         if value is None:
             return None
@@ -77,11 +77,11 @@ class Fields:
             self.note(key, f"must be a path ($...) or null, not {value!r}")
             return ROOT
         try:
-            path = parse_path(value)
+            path = parse_path(value, reference=reference)
         except ValueError as error:
             self.note(key, str(error))
             return ROOT
-        if path.in_context and not context:
+        if path.in_context and reference:
             self.note(key, f"{value} lies in the context object, which cannot be written")
         return path
 

@@ -1,7 +1,8 @@
-"""Reference paths: ``$.a.b[0]['c d']`` into the state's data, ``$$.Execution.Name`` into the context object.
+"""Paths: ``$.a.b[0]['c d']`` into the state's data, ``$$.Execution.Name`` into the context object.
 
-A reference path names exactly one place (Amazon States Language, "Reference Paths"); wildcards, filters
-and deep scans are refused when a definition is loaded.
+A reference path names exactly one place (Amazon States Language, "Reference Paths"). Where data is only read, a path
+may go on with a query, which finds any number of values and gives them as a list: ``$.a[*].b``, ``$..b``, ``$.a[1:3]``,
+``$.a[?(@.b > 1)]``. Queries are python-jsonpath's, which is loaded only where a definition has one.
 """
 
 from __future__ import annotations
@@ -9,21 +10,30 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING, cast
 
 from scones.workflow.engine.failure import RESULT_PATH_MATCH_FAILURE, StateFailure
 from scones.workflow.engine.jsontext import Json
+
+if TYPE_CHECKING:
+    from jsonpath import JSONPath
 
 __all__ = ["Path", "PathMissing", "Scope", "parse_path", "scan_path"]
 
 _STEP = re.compile(
     r"""
       \.(?P<name>[^\s.,:()\[\]'"*?@$]+)
-    | \[(?P<index>\d+)\]
+    | \[(?P<index>-?\d+)\]
     | \['(?P<single>(?:[^'\\]|\\.)*)'\]
     | \["(?P<double>(?:[^"\\]|\\.)*)"\]
     """,
     re.VERBOSE,
 )
+
+
+_SELECTOR = re.compile(r"\.\.\[|\.\.\*|\.\.[^\s.,:()\[\]'\"*?@$]+|\.\*|\.[^\s.,:()\[\]'\"*?@$]+|\[")
+_SEVERAL = re.compile(r"""\s*(['"])(?:\\.|(?!\1).)*\1\s*,""")
+_TOKEN = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|/(?:[^/\\]|\\.)+/\w*|[\[\]]|[^'\"\[\]]", re.DOTALL)
 
 
 class PathMissing(LookupError):
@@ -41,17 +51,21 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A reference path, read from its text by :func:`parse_path`."""
+    """A path, read from its text by :func:`parse_path`.
+
+    ``query`` is what follows the steps that name one place; None in a reference path.
+    """
 
     text: str
     in_context: bool
     steps: tuple[str | int, ...]
+    query: JSONPath | None = None
 
     def read(self, scope: Scope) -> Json:
-        """The value at this path.
+        """The value at this path; of a query the list of all that it finds, which may be empty.
 
         Raises:
-            PathMissing: there is none.
+            PathMissing: there is none, or the query's own place is not there.
         """
         value: Json = scope.context if self.in_context else scope.data
         for step in self.steps:
@@ -62,7 +76,7 @@ class Path:
                 value = value[step]
             except LookupError:
                 raise PathMissing(self.text) from None
-        return value
+        return value if self.query is None else self.query.findall(value)
 
     def place(self, data: Json, value: Json) -> Json:
         """A copy of ``data`` with ``value`` at this path; missing objects on the way are made.
@@ -78,7 +92,7 @@ class Path:
         step, rest = steps[0], steps[1:]
         if isinstance(step, str) and isinstance(data, dict):
             return {**data, step: self._place(data.get(step, {}), rest, value)}
-        if isinstance(step, int) and isinstance(data, list) and step < len(data):
+        if isinstance(step, int) and isinstance(data, list) and 0 <= step < len(data):
             return [*data[:step], self._place(data[step], rest, value), *data[step + 1 :]]
         raise StateFailure(RESULT_PATH_MATCH_FAILURE, f"ResultPath {self.text} does not fit the state's input")
 
@@ -103,14 +117,45 @@ def scan_path(text: str, start: int = 0) -> tuple[Path, int]:
             steps.append(match[kind])
         else:
             steps.append(re.sub(r"\\(.)", r"\1", match[kind]))
-    return Path(text[start:end], in_context, tuple(steps)), end
+    rest = _scan_query(text, end)
+    query = _query(text[end:rest]) if rest > end else None
+    return Path(text[start:rest], in_context, tuple(steps), query), rest
 
 
-def parse_path(text: str) -> Path:
+def _scan_query(text: str, at: int) -> int:
+    """Where a query ends that begins here: behind ``.*``, ``..name`` and brackets, whose own brackets balance."""
+    while match := _SELECTOR.match(text, at):
+        at = match.end()
+        if match[0].endswith("[") and _SEVERAL.match(text, at):
+            raise ValueError(f"{text!r} selects several names at once, which is not supported: name them one by one")
+        depth = text.count("[", match.start(), at)
+        while depth and (token := _TOKEN.match(text, at)):
+            depth += {"[": 1, "]": -1}.get(token[0], 0)
+            at = token.end()
+        if depth:
+            raise ValueError(f"{text!r} lacks a closing bracket at {text[match.start() :]!r}")
+    return at
+
+
+def _query(text: str) -> JSONPath:
+    import jsonpath
+
+    try:
+        return cast("JSONPath", jsonpath.compile(f"${text}"))
+    except jsonpath.JSONPathError as error:
+        reason = str(error).split("\n", 1)[0]
+        raise ValueError(f"{text!r} is no JSONPath query: {reason}") from error
+
+
+def parse_path(text: str, *, reference: bool = False) -> Path:
     """Read a whole text as a path.
 
+    Args:
+        text: the path.
+        reference: it must name exactly one place.
+
     Raises:
-        ValueError: it is none, or more than a reference path.
+        ValueError: it is none, or more than a reference path where one is needed.
 
     Example:
         >>> parse_path("$.a[0]['c d']").steps
@@ -118,7 +163,7 @@ def parse_path(text: str) -> Path:
     """
     path, end = scan_path(text)
     if end != len(text):
-        raise ValueError(
-            f"{text!r} is no reference path at {text[end:]!r}: wildcards, filters and deep scans are not supported"
-        )
+        raise ValueError(f"{text!r} is no path at {text[end:]!r}")
+    if reference and (path.query is not None or any(isinstance(step, int) and step < 0 for step in path.steps)):
+        raise ValueError(f"{text!r} is no reference path: it must name one place, without wildcards, filters or scans")
     return path
