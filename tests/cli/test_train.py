@@ -52,6 +52,12 @@ def test_what_is_of_fine_tuning_is_refused_without_it(scones: Run, shop: Path) -
     assert "--epochs is of fine-tuning: add --fine-tune" in shown.stderr
 
 
+def test_in_a_training_container_options_are_refused_that_would_not_be_heeded(scones: Run, shop: Path) -> None:
+    refused = scones("train", "--ml-root", str(shop), "--backbone", "nano", cwd=shop)
+    assert refused.returncode == errors.SettingsError.exit_code
+    assert "--backbone is not heeded in a training container" in refused.stderr
+
+
 def test_an_unknown_backbone_is_told_with_those_that_there_are(scones: Run, shop: Path) -> None:
     shown = scones("train", "--backbone", "huge", cwd=shop)
     assert shown.returncode == errors.TrainingError.exit_code

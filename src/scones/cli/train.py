@@ -21,6 +21,7 @@ from scones.cli._common import (
 
 
 def train(
+    context: typer.Context,
     task: TaskOption = None,
     backbone: Annotated[
         str, typer.Option(metavar="NAME", help="small, nano, hf:ORG/NAME of the hub, or a path")
@@ -73,6 +74,7 @@ def train(
     from scones.training.container import ML_ROOT, is_container
 
     if ml_root is not None or is_container():
+        _check_container(context)
         train_in_container(ml_root or ML_ROOT, as_json=as_json)
         return
     told: dict[str, Any] = {"epochs": epochs, "rate": rate, "batch": batch, "checkpoints": checkpoints}
@@ -119,3 +121,20 @@ def train(
         state, onward = "the candidate now, production stays as it is", "promote"
     err.print(f"{state}; next: scones evaluate{same}, then scones {onward}{same}", soft_wrap=True, markup=False)
     typer.echo(bundle)
+
+
+def _check_container(context: typer.Context) -> None:
+    """Make sure that no option was given that a training container takes from its configuration files.
+
+    Raises:
+        SettingsError: one was.
+    """
+    from scones.errors import SettingsError
+
+    for name in context.params.keys() - {"ml_root", "as_json"}:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise SettingsError(
+                f"--{name.replace('_', '-')} is not heeded in a training container: put it into "
+                "input/config/hyperparameters.json, or leave --ml-root out"
+            )
