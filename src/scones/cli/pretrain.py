@@ -19,11 +19,11 @@ def pretrain(
     teacher: Annotated[
         str | None, typer.Option(metavar="BACKBONE", help="Learn from what this backbone thinks of the pictures, too")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training pictures")] = 24,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training pictures")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a backbone on CIFAR-100 (needs the `train` extra; on two cores an hour, on a GPU minutes).
+    """Train a backbone on CIFAR-100 (needs the `train` extra; on two cores an hour or two, on a GPU minutes).
 
     Calibration and test pictures are left out. A killed run goes on from its last checkpoint, which lies
     beside the output; the learning curve lies there too.

@@ -56,7 +56,7 @@ class Recipe:
         rate: learning rate of the convolutions (Muon), which falls to zero in a straight line.
         plain_rate: that of everything else (SGD with momentum).
         small_share: share of the training during which pictures have ``small_side`` pixels a side instead
-            of 32, which costs about half.
+            of 32, which costs little more than half.
         cutmix: probability that a step pastes a piece of each picture into another (Yun et al. 2019).
         smoothing: label smoothing.
         teacher_weight: share of the loss that comes from the teacher's answers, where there is a teacher.
@@ -79,7 +79,7 @@ def pretrain(
     out: Path,
     *,
     network: str = "small",
-    epochs: int = 24,
+    epochs: int = 64,
     teacher: Backbone | None = None,
     recipe: Recipe = Recipe(),
     seed: int = 0,
