@@ -36,7 +36,7 @@ def test_a_backbone_is_written_with_its_learning_curve(archive: Path, tmp_path: 
     figures = run(archive, tmp_path / "tiny.onnx")
     backbone = load_backbone(str(tmp_path / "tiny.onnx"))
     embedding = backbone.embed(np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8))
-    assert embedding.shape == (3, 160)
+    assert embedding.shape == (3, 192)
     assert np.isfinite(embedding).all()
     rows = [json.loads(line) for line in (tmp_path / "tiny.curve.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]

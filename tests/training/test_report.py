@@ -113,7 +113,7 @@ def test_the_page_says_the_figures_with_their_intervals(png_bytes: Callable[...,
     assert "The model answers 198 of 200 test pictures correctly." in text
     assert "1 of the 190 it decides is wrong (the target is at most 5 %)" in text
     assert "95 % interval 96.4\N{EN DASH}99.9 %" in text
-    assert "95 % interval 0.0\N{EN DASH}2.9 %; target at most 5 %, met" in text
+    assert "95 % interval 0.0\N{EN DASH}2.9 %; target at most 5 %: met" in text
     assert "a perfectly calibrated model shows 0.018 here by luck alone: +0.003" in text
     assert "ROC area" in text
     assert "bicycle, average precision 0.997" in text
@@ -128,7 +128,13 @@ def test_a_target_that_is_missed_is_marked_and_said(png_bytes: Callable[..., byt
     held = {"coverage": 1.0, "risk": 0.1, "accepted": 200, "wrong": 20}
     page = evaluation_page(evaluation(at_threshold=held, mistakes=[]), [], NONE)
     assert 'class="tile warn"' in page
-    assert "not met" in words(page)
+    assert "target at most 5 %: missed" in words(page)
+
+
+def test_a_target_that_so_few_pictures_cannot_judge_is_neither_met_nor_missed(png_bytes: Callable[..., bytes]) -> None:
+    held = {"coverage": 1.0, "risk": 0.0, "accepted": 3, "wrong": 0}
+    page = evaluation_page(evaluation(at_threshold=held, mistakes=[]), [], NONE)
+    assert "target at most 5 %: neither shown nor contradicted by so few" in words(page)
     assert "decide alone on all of them; 20 of the 200 it decides are wrong" in words(page)
 
 

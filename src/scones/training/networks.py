@@ -33,7 +33,7 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "nano": Architecture(widths=(24, 64, 160), blocks=(2, 2, 2), stem=3),
+    "nano": Architecture(widths=(32, 64, 192), blocks=(1, 2, 2), stem=3),
     "small": Architecture(widths=(64, 128, 384), blocks=(1, 2, 2), stem=5),
 }
 
