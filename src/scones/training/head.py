@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from scones.training.calibration import fit_temperature
 from scones.training.folds import grouped_folds
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Head", "choose_penalty", "fit_head"]
 
-PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
 ENOUGH = 5000
 """Pictures beyond which the choice of a penalty gains nothing but time: a sample of as many stands for all."""
 
@@ -71,7 +72,10 @@ def choose_penalty(
     folds: int = 4,
     groups: NDArray[np.int64] | None = None,
 ) -> float:
-    """Choose the penalty by cross-validated likelihood on the training pictures alone.
+    """Choose the penalty by cross-validation on the training pictures alone.
+
+    Penalties are compared by the likelihood of what their heads answer at the best temperature, since the final
+    head gets one as well: how sure a penalty alone would make it does not matter.
 
     Args:
         embeddings: (N, D).
@@ -96,12 +100,14 @@ def choose_penalty(
     else:
         fold = rng.permutation(len(labels)) % folds
     logs = np.empty((len(PENALTIES), len(labels)))
+    logits = np.empty((len(labels), classes))
     for row, penalty in zip(logs, PENALTIES, strict=True):
         for k in range(folds):
             left_out = fold == k
             head = fit_head(embeddings[~left_out], labels[~left_out], classes, penalty)
-            found = log_softmax(head.logits(embeddings[left_out]), axis=1)
-            row[left_out] = found[np.arange(len(found)), labels[left_out]]
+            logits[left_out] = head.logits(embeddings[left_out])
+        found = log_softmax(logits / fit_temperature(logits, labels), axis=1)
+        row[:] = found[np.arange(len(found)), labels]
     means = logs.mean(1)
     best = int(means.argmax())
     error = logs[best].std() / np.sqrt(len(labels))
