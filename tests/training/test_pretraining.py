@@ -62,10 +62,33 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(archive: Path, tmp_path:
 
 def test_a_backbone_teaches_another_network(archive: Path, tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = []
-    run(archive, tmp_path / "pupil.onnx", epochs=1, teacher=load_backbone("nano"), report=rows.append)
+    run(archive, tmp_path / "pupil.onnx", epochs=1, teachers=[load_backbone("nano")], report=rows.append)
     alone: list[dict[str, Any]] = []
     run(archive, tmp_path / "alone.onnx", epochs=1, report=alone.append)
     assert rows[0]["loss"] != alone[0]["loss"]
+
+
+def test_several_teachers_are_heard_as_one(archive: Path, tmp_path: Path) -> None:
+    losses = []
+    for teachers in (["nano"], ["small"], ["nano", "small"]):
+        rows: list[dict[str, Any]] = []
+        backbones = [load_backbone(name) for name in teachers]
+        run(archive, tmp_path / f"{'-'.join(teachers)}.onnx", epochs=1, teachers=backbones, report=rows.append)
+        losses.append(rows[0]["loss"])
+    assert len(set(losses)) == 3
+
+
+def test_a_run_starts_from_the_weights_of_an_earlier_one(archive: Path, tmp_path: Path) -> None:
+    run(archive, tmp_path / "first.onnx", epochs=1)
+    still = Recipe(batch=8, restart=0.0)
+    run(archive, tmp_path / "second.onnx", epochs=1, start=tmp_path / "first.ckpt", recipe=still)
+    first, second = (torch.load(tmp_path / f"{name}.ckpt") for name in ("first", "second"))
+    for name, learned in first["average"].items():
+        if learned.ndim == 4:
+            alike = torch.nn.functional.cosine_similarity(second["net"][name].flatten(), learned.flatten(), 0)
+            assert alike > 0.999, "only its length may differ: Muon keeps that constant"
+    with pytest.raises(TrainingError, match="there is no checkpoint"):
+        run(archive, tmp_path / "third.onnx", start=tmp_path / "none.ckpt")
 
 
 def test_an_unknown_network_and_a_foreign_checkpoint_are_told(archive: Path, tmp_path: Path) -> None:

@@ -17,7 +17,11 @@ def pretrain(
     ] = None,
     network: Annotated[str, typer.Option(metavar="NAME", help="small or nano")] = "small",
     teacher: Annotated[
-        str | None, typer.Option(metavar="BACKBONE", help="Learn from what this backbone thinks of the pictures, too")
+        list[str] | None,
+        typer.Option(metavar="BACKBONE", help="Learn from what this backbone thinks of the pictures, too; repeatable"),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Start from the weights of an earlier run's checkpoint, *.ckpt")
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training pictures")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and augmentation")] = 0,
@@ -47,7 +51,8 @@ def pretrain(
         out,
         network=network,
         epochs=epochs,
-        teacher=load_backbone(teacher) if teacher else None,
+        teachers=[load_backbone(name) for name in teacher or ()],
+        start=start,
         seed=seed,
         report=err.print,
     )

@@ -10,8 +10,8 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,7 @@ class Recipe:
         smoothing: label smoothing.
         teacher_weight: share of the loss that comes from the teacher's answers, where there is a teacher.
         teacher_temperature: that softens them (Hinton et al. 2015).
+        restart: share of the learning rates that a run begins at whose network has learned before.
     """
 
     batch: int = 400
@@ -72,6 +73,7 @@ class Recipe:
     smoothing: float = 0.1
     teacher_weight: float = 0.5
     teacher_temperature: float = 1.25
+    restart: float = 0.5
 
 
 def pretrain(
@@ -80,7 +82,8 @@ def pretrain(
     *,
     network: str = "small",
     epochs: int = 64,
-    teacher: Backbone | None = None,
+    teachers: Sequence[Backbone] = (),
+    start: Path | None = None,
     recipe: Recipe = Recipe(),
     seed: int = 0,
     report: Callable[[dict[str, Any]], None] = lambda _: None,
@@ -96,8 +99,10 @@ def pretrain(
             float32 (N, D).
         network: which of ``scones.training.networks.ARCHITECTURES``.
         epochs: passes over the 40,001 training pictures.
-        teacher: a backbone to learn from too (distillation): its opinion of the training pictures, by a head
-            that is fitted to them.
+        teachers: backbones to learn from too (distillation): their mean opinion of the training pictures, each
+            by a head that is fitted to them.
+        start: the checkpoint of an earlier run, whose averaged weights this one starts from: it learns at a
+            lower rate, from whole pictures throughout.
         recipe: everything else.
         seed: of weights, order and augmentation.
         report: called with a row of the learning curve after each epoch.
@@ -120,11 +125,14 @@ def pretrain(
 
     torch.manual_seed(seed)
     run = _Run(network, recipe, epochs, device)
+    if start is not None:
+        run.start(start)
     checkpoint, curve = out.with_suffix(".ckpt"), out.with_suffix(".curve.jsonl")
     if checkpoint.is_file():
         run.restore(checkpoint)
-    if teacher is not None and run.epoch < epochs:
-        run.lessons = torch.from_numpy(_opinion(teacher, train.images[~held], train.labels[~held])).to(device)
+    if teachers and run.epoch < epochs:
+        opinions = [_opinion(teacher, train.images[~held], train.labels[~held]) for teacher in teachers]
+        run.lessons = torch.from_numpy(np.mean(opinions, axis=0)).to(device)
     started = time.monotonic() - run.seconds
     for epoch in range(run.epoch, epochs):
         loss = run.learn(images, labels, np.random.default_rng((seed, epoch)))
@@ -230,15 +238,31 @@ class _Run:
         torch.save(state, part)
         part.replace(checkpoint)
 
+    def start(self, checkpoint: Path) -> None:
+        """Begin with the weights of an earlier run."""
+        weights = self._read(checkpoint)["average"]
+        self.net.load_state_dict(weights)
+        self.average.load_state_dict(weights)
+        recipe, share = self.recipe, self.recipe.restart
+        self.recipe = replace(recipe, rate=recipe.rate * share, plain_rate=recipe.plain_rate * share, small_share=0.0)
+
     def restore(self, checkpoint: Path) -> None:
-        state = torch.load(checkpoint, weights_only=True)
-        if state["name"] != self.network:
-            raise TrainingError(f"{checkpoint} is of {state['name']}, not of {self.network}: move it away")
+        """Go on from where this run was."""
+        state = self._read(checkpoint)
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
         self.epoch, self.seconds = state["epoch"], state["seconds"]
+
+    def _read(self, checkpoint: Path) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+        except FileNotFoundError as error:
+            raise TrainingError(f"there is no checkpoint {checkpoint}") from error
+        if state["name"] != self.network:
+            raise TrainingError(f"{checkpoint} is of {state['name']}, not of {self.network}: move it away")
+        return state
 
 
 def _classifier(network: str, device: str) -> nn.Sequential:
