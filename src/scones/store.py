@@ -11,6 +11,7 @@ import errno
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -32,10 +33,20 @@ from scones.errors import (
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-__all__ = ["Bucket", "Layout", "disk_error", "open_bucket"]
+__all__ = ["Bucket", "Entry", "Layout", "disk_error", "open_bucket"]
 
 _FAULTS = (BaseError, OSError, ValueError)  # a ValueError is a key that the store cannot have
 _RECORD = re.compile(r"(\d{8})\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object in a list: its key, its size in bytes, when it was written (POSIX seconds), its ETag."""
+
+    key: str
+    size: int
+    modified: float
+    etag: str
 
 
 class Bucket:
@@ -117,6 +128,18 @@ class Bucket:
         try:
             for page in obstore.list(self._store, prefix):
                 yield from sorted(entry["path"] for entry in page)
+        except _FAULTS as error:
+            raise self._failure("list", prefix, error) from error
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """List what has a key that begins so, as S3 does: the prefix may end in the midst of a name."""
+        folder = prefix.rpartition("/")[0]
+        try:
+            for page in obstore.list(self._store, folder or None):
+                for entry in sorted(page, key=lambda entry: entry["path"]):
+                    if entry["path"].startswith(prefix):
+                        modified = entry["last_modified"].timestamp()
+                        yield Entry(entry["path"], entry["size"], modified, (entry["e_tag"] or "").strip('"'))
         except _FAULTS as error:
             raise self._failure("list", prefix, error) from error
 

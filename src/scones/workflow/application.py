@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import urllib3
@@ -16,7 +16,7 @@ from scones.functions.runtime import Runtime
 from scones.functions.serialize_image import serialize_image
 from scones.settings import Settings
 from scones.workflow.definitions import MACHINES, definition, substitutions
-from scones.workflow.engine import Engine, Event, load
+from scones.workflow.engine import Engine, Event, Listed, load
 
 __all__ = ["LOCAL_ENDPOINT", "Function", "check_endpoint", "local_functions", "open_engine"]
 
@@ -36,6 +36,23 @@ def local_functions(runtime: Runtime) -> dict[str, Function]:
         "filter_inferences": lambda event, _: filter_inferences(event),
         "route_driver": lambda event, _: route_driver(event, runtime),
     }
+
+
+class _Objects:
+    """The store as the engine's object store."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def get(self, bucket: str, key: str) -> bytes:
+        return self._runtime.bucket(bucket).get(key)
+
+    def put(self, bucket: str, key: str, body: bytes) -> None:
+        self._runtime.bucket(bucket).put(key, body)
+
+    def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
+        for one in self._runtime.bucket(bucket).entries(prefix):
+            yield Listed(one.key, one.size, one.modified, one.etag)
 
 
 def open_engine(
@@ -65,7 +82,7 @@ def open_engine(
         settings.journal,
         {name: load(definition(name), names, source=f"{name}.asl.json") for name in MACHINES},
         {**local_functions(runtime), **(functions or {})},
-        lambda bucket, key, body: runtime.bucket(bucket).put(key, body),
+        _Objects(runtime),
         concurrency=concurrency,
         on_event=on_event,
     )

@@ -160,24 +160,24 @@ def test_an_execution_ends_though_its_machine_is_no_longer_there(tmp_path: Path)
         assert engine.wait("e", timeout=WAIT)[0].output == "done"
 
 
-def test_a_parent_that_dies_right_after_it_started_a_child_does_not_start_a_second_one(tmp_path: Path) -> None:
+def test_a_parent_that_dies_while_it_starts_a_child_starts_it_once(tmp_path: Path) -> None:
     parameters = {"StateMachineArn": "child", "Input": {"n": 1}}
     start = {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution", "Parameters": parameters}
+    first = {"Type": "Task", "Resource": FUNCTION, "Next": "A"}
     machines = {
-        "parent": {"StartAt": "A", "States": {"A": {**start, "End": True}}},
+        "parent": {"StartAt": "F", "States": {"F": first, "A": {**start, "End": True}}},
         "child": {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 0, "End": True}}},
     }
+    functions = {"f": lambda event, context: event}
 
     def die(event: Event) -> None:
-        # The child is in the journal, what follows from it is not.
-        if event.machine == "child":
-            engine._journal._connection.execute("PRAGMA query_only = 1")
+        engine._journal._connection.execute("PRAGMA query_only = 1")
 
-    with Engine(tmp_path / "j.db", machines, on_event=die) as engine:
+    with Engine(tmp_path / "j.db", machines, functions, on_event=die) as engine:
         engine.start("parent", {}, name="p")
         with pytest.raises(JournalError, match="read-only"):
             engine.join(WAIT)
-    with Engine(tmp_path / "j.db", machines) as engine:
+    with Engine(tmp_path / "j.db", machines, functions) as engine:
         engine.join(WAIT)
         [only] = engine.executions(machine="child")
         assert engine.describe("p").output["ExecutionArn"] == only.arn

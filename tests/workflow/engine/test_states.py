@@ -8,7 +8,8 @@ from scones.workflow.engine.data import DATA_LIMIT
 from scones.workflow.engine.failure import StateFailure
 from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.machine import Task
-from scones.workflow.engine.states import Done, perform
+from scones.workflow.engine.paths import Scope
+from scones.workflow.engine.states import Done, argument, finish, perform
 
 CONTEXT = {"Execution": {"Name": "e"}}
 
@@ -19,10 +20,11 @@ def run(fields: dict[str, Any], given: Json, result: Json = None) -> Done:
     end = {"End": {"Type": "Succeed"}} if fields["Type"] == "Choice" else {}
     machine = load({"StartAt": "A", "States": {"A": {**fields, **rest}, **end}})
 
-    def call(_: Task, parameters: Json) -> Json:
-        return parameters if result is None else result
-
-    return perform(machine.states["A"], given, CONTEXT, random.Random(0), call)
+    state, raw = machine.states["A"], Scope(given, CONTEXT, random.Random(0))
+    if isinstance(state, Task):
+        given = argument(state, raw)
+        return finish(state, raw, given if result is None else result)
+    return perform(state, raw)  # type: ignore[arg-type]
 
 
 def task(**fields: Any) -> dict[str, Any]:

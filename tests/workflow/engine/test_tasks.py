@@ -1,13 +1,13 @@
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scones.errors import EndpointBusy
-from scones.workflow.engine import Engine, ExecutionDetail
+from scones.workflow.engine import Engine, ExecutionDetail, Listed
 
 INVOKE = "arn:aws:states:::lambda:invoke"
 WAIT = 20.0
@@ -105,16 +105,24 @@ def test_a_function_that_exits_or_is_not_there_fails_the_task_and_not_the_engine
     assert run(invoke("gone"), {}, functions={"f": leave}).error == "Lambda.ResourceNotFoundException"
 
 
+class Objects:
+    def __init__(self, put: Callable[[str, str, bytes], None]) -> None:
+        self.put = put
+
+    def get(self, bucket: str, key: str) -> bytes:
+        raise AssertionError
+
+    def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
+        raise AssertionError
+
+
 def test_an_object_is_written_as_text_or_as_json_text(run: Run) -> None:
     written: dict[tuple[str, str], bytes] = {}
-
-    def put(bucket: str, key: str, body: bytes) -> None:
-        written[bucket, key] = body
-
+    objects = Objects(lambda bucket, key, body: written.update({(bucket, key): body}))
     parameters = {"Bucket": "b", "Key.$": "$.key", "Body.$": "$.body"}
     definition = machine(Resource="arn:aws:states:::aws-sdk:s3:putObject", Parameters=parameters)
-    assert run(definition, {"key": "1", "body": "plain"}, put_object=put).output["ETag"].startswith('"')
-    run(definition, {"key": "2", "body": {"ü": 1}}, put_object=put)
+    assert run(definition, {"key": "1", "body": "plain"}, objects=objects).output["ETag"].startswith('"')
+    run(definition, {"key": "2", "body": {"ü": 1}}, objects=objects)
     assert written == {("b", "1"): b"plain", ("b", "2"): '{"ü":1}'.encode()}
 
 
@@ -122,9 +130,10 @@ def test_an_object_store_that_fails_is_an_s3_exception(run: Run) -> None:
     def put(bucket: str, key: str, body: bytes) -> None:
         raise OSError("no space")
 
+    objects = Objects(put)
     parameters = {"Bucket": "b", "Key": "k", "Body": ""}
     definition = machine(Resource="arn:aws:states:::aws-sdk:s3:putObject", Parameters=parameters)
-    assert run(definition, {}, put_object=put).cause == "OSError: no space"
+    assert run(definition, {}, objects=objects).cause == "OSError: no space"
     assert run(definition, {}).error == "S3.S3Exception"
 
 

@@ -36,8 +36,9 @@ Example:
 from scones.workflow.engine.clock import Clock, SystemClock
 from scones.workflow.engine.definition import load
 from scones.workflow.engine.engine import Engine
-from scones.workflow.engine.failure import StartRefused
-from scones.workflow.engine.integrations import FunctionContext
+from scones.workflow.engine.failure import StartRefused, TaskTimedOut
+from scones.workflow.engine.integrations import FunctionContext, Publish
+from scones.workflow.engine.items import Listed, Objects
 from scones.workflow.engine.journal import Journal
 from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.machine import StateMachine
@@ -54,9 +55,13 @@ __all__ = [
     "Journal",
     "JournalReader",
     "Json",
+    "Listed",
+    "Objects",
+    "Publish",
     "StartRefused",
     "StateMachine",
     "Status",
     "SystemClock",
+    "TaskTimedOut",
     "load",
 ]

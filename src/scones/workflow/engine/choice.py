@@ -17,7 +17,7 @@ from scones.workflow.engine.failure import RUNTIME, StateFailure
 from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.paths import Path, PathMissing, Scope, parse_path
 
-__all__ = ["Combination", "Comparison", "Rule", "compile_rule", "matches"]
+__all__ = ["Combination", "Comparison", "Rule", "compile_rule", "is_timestamp", "matches", "timestamp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,19 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:
 _COMBINATIONS = ("And", "Or", "Not")
 
 
-def _timestamp(value: Json) -> datetime | None:
+def timestamp(value: Json) -> datetime | None:
+    """The moment that an RFC 3339 text names; None where it names none."""
     if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
         return None
     try:
         return datetime.fromisoformat(value)
     except ValueError:
         return None
+
+
+def is_timestamp(value: Json) -> bool:
+    """Whether a value is an RFC 3339 time, with a ``T`` and a zone, as the States Language wants it."""
+    return timestamp(value) is not None
 
 
 def _number(value: Json) -> float | None:
@@ -96,7 +102,7 @@ _READERS: dict[str, Callable[[Json], Any]] = {
     "String": _text,
     "Numeric": _number,
     "Boolean": _truth,
-    "Timestamp": _timestamp,
+    "Timestamp": timestamp,
 }
 _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "Equals": lambda left, right: left == right,
@@ -116,7 +122,7 @@ _TESTS: dict[str, Callable[[Json], bool]] = {
     "IsNumeric": lambda value: _number(value) is not None,
     "IsString": lambda value: _text(value) is not None,
     "IsBoolean": lambda value: _truth(value) is not None,
-    "IsTimestamp": lambda value: _timestamp(value) is not None,
+    "IsTimestamp": is_timestamp,
 }
 _OPERATORS = {*_COMPARISONS, *(f"{name}Path" for name in _COMPARISONS), "StringMatches", *_TESTS, "IsPresent"}
 
@@ -171,9 +177,10 @@ def compile_rule(rule: Json, place: str, problems: list[str], *, top: bool = Tru
     if not isinstance(rule, dict):
         problems.append(f"{place}: a choice rule must be a JSON object, not {rule!r}")
         return None
-    if not top and "Next" in rule:
-        problems.append(f"{place}.Next: only a rule that stands in Choices itself has a Next")
-    allowed = {"Next", "Comment", "Variable", *_COMBINATIONS, *_OPERATORS}
+    if not top:
+        misplaced = sorted({"Assign", "Next"} & rule.keys())
+        problems.extend(f"{place}.{key}: only a rule that stands in Choices itself has it" for key in misplaced)
+    allowed = {"Assign", "Next", "Comment", "Variable", *_COMBINATIONS, *_OPERATORS}
     problems.extend(f"{place}.{key}: is no comparison operator" for key in rule if key not in allowed)
     operators = [key for key in rule if key in _OPERATORS or key in _COMBINATIONS]
     if len(operators) != 1:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from scones.workflow.engine.failure import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailure
 from scones.workflow.engine.intrinsics import Call, evaluate, parse_expression
-from scones.workflow.engine.jsontext import Json, dump_bytes
+from scones.workflow.engine.jsontext import Json, dump_ascii, dump_bytes
 from scones.workflow.engine.paths import Path, PathMissing, Scope
 
 __all__ = ["DATA_LIMIT", "Template", "compile_template", "fill", "select", "within_limit"]
@@ -87,8 +87,9 @@ def within_limit(value: Json, what: str) -> Json:
     Raises:
         StateFailure: ``States.DataLimitExceeded`` where it is not.
     """
-    size = len(dump_bytes(value))
-    if size > DATA_LIMIT:
+    # The ASCII text is never shorter than the UTF-8 text that counts, and quicker to make.
+    size = len(dump_ascii(value))
+    if size > DATA_LIMIT and (size := len(dump_bytes(value))) > DATA_LIMIT:
         raise StateFailure(
             DATA_LIMIT_EXCEEDED, f"{what} is {size:,} bytes, more than the {DATA_LIMIT:,} that may pass between states"
         )

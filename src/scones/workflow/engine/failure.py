@@ -13,24 +13,33 @@ from scones.errors import WorkflowError
 __all__ = [
     "ALL",
     "DATA_LIMIT_EXCEEDED",
+    "EXCEED_TOLERATED",
+    "HEARTBEAT_TIMEOUT",
     "INTRINSIC_FAILURE",
+    "ITEM_READER_FAILED",
     "NO_CHOICE_MATCHED",
     "PARAMETER_PATH_FAILURE",
     "RESERVED",
     "RESULT_PATH_MATCH_FAILURE",
+    "RESULT_WRITER_FAILED",
     "RUNTIME",
     "TASK_FAILED",
     "TIMEOUT",
     "StartRefused",
     "StateFailure",
+    "TaskTimedOut",
 ]
 
 ALL: Final = "States.ALL"
 DATA_LIMIT_EXCEEDED: Final = "States.DataLimitExceeded"
+EXCEED_TOLERATED: Final = "States.ExceedToleratedFailureThreshold"
+HEARTBEAT_TIMEOUT: Final = "States.HeartbeatTimeout"
 INTRINSIC_FAILURE: Final = "States.IntrinsicFailure"
+ITEM_READER_FAILED: Final = "States.ItemReaderFailed"
 NO_CHOICE_MATCHED: Final = "States.NoChoiceMatched"
 PARAMETER_PATH_FAILURE: Final = "States.ParameterPathFailure"
 RESULT_PATH_MATCH_FAILURE: Final = "States.ResultPathMatchFailure"
+RESULT_WRITER_FAILED: Final = "States.ResultWriterFailed"
 RUNTIME: Final = "States.Runtime"
 TASK_FAILED: Final = "States.TaskFailed"
 TIMEOUT: Final = "States.Timeout"
@@ -46,14 +55,14 @@ RESERVED: Final = frozenset(
         RUNTIME,
         TASK_FAILED,
         TIMEOUT,
+        EXCEED_TOLERATED,
+        HEARTBEAT_TIMEOUT,
+        ITEM_READER_FAILED,
+        RESULT_WRITER_FAILED,
         "States.BranchFailed",
-        "States.ExceedToleratedFailureThreshold",
-        "States.HeartbeatTimeout",
         "States.Http.Socket",
-        "States.ItemReaderFailed",
         "States.Permissions",
         "States.QueryEvaluationError",
-        "States.ResultWriterFailed",
     }
 )
 """The names that AWS reserves under ``States.``; a Retry or Catch on any other such name never matches."""
@@ -74,6 +83,13 @@ class StartRefused(WorkflowError):
     def __init__(self, error: str, message: str) -> None:
         super().__init__(f"{error}: {message}")
         self.error = error
+
+
+class TaskTimedOut(WorkflowError):
+    """No Task waits for a token: it has ended or timed out, or there never was one (SendTaskSuccess's TaskTimedOut)."""
+
+    def __init__(self) -> None:
+        super().__init__("TaskTimedOut: no task waits for this token: it was answered, has timed out, or never was")
 
 
 class StateFailure(WorkflowError):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import TypeVar
 
 from scones.workflow.engine.data import Template, compile_template
 from scones.workflow.engine.intrinsics import Expression, parse_expression
 from scones.workflow.engine.jsontext import Json
-from scones.workflow.engine.paths import Path, parse_path
+from scones.workflow.engine.paths import VARIABLE, Path, parse_path
 
 __all__ = ["ROOT", "Fields"]
 
-ROOT = Path("$", in_context=False, steps=())
+ROOT = Path("$", "$", ())
+
+Number = TypeVar("Number", bound=float | None)
 
 
 class Fields:
@@ -68,8 +71,14 @@ class Fields:
             return default
         return value
 
-    def path(self, key: str, *, reference: bool = False) -> Path | None:
-        """A path; ``$`` where it is left out, None where it is null; a ``reference`` path into the state's data."""
+    def path(self, key: str, *, reference: bool = False, anywhere: bool = False) -> Path | None:
+        """A path; ``$`` where it is left out, None where it is null.
+
+        Args:
+            key: the field.
+            reference: it must name one place, which is in the state's data ...
+            anywhere: ... or in the context object or a variable.
+        """
         value = self.data.get(key, "$")
         if value is None:
             return None
@@ -81,9 +90,34 @@ class Fields:
         except ValueError as error:
             self.note(key, str(error))
             return ROOT
-        if path.in_context and reference:
-            self.note(key, f"{value} lies in the context object, which cannot be written")
+        if path.root != "$" and reference and not anywhere:
+            what = "the context object" if path.root == "$$" else "a variable; use Assign"
+            self.note(key, f"{value} lies in {what}, which cannot be written here")
         return path
+
+    def whole_or_path(self, key: str, least: int, most: int, default: int | None = None) -> int | Path | None:
+        """A whole number within bounds under ``key``, or the path of one under ``keyPath``."""
+        return self._or_path(key, lambda: self.whole(key, least, most, default))
+
+    def share_or_path(self, key: str, default: float) -> float | Path:
+        """A percentage, 0 to 100, under ``key``, or the path of one under ``keyPath``."""
+        found = self._or_path(key, lambda: self._share(key, default))
+        return default if found is None else found
+
+    def _share(self, key: str, default: float) -> float:
+        value = self.data.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+            self.note(key, f"must be a percentage from 0 to 100, not {value!r}")
+            return default
+        return value
+
+    def _or_path(self, key: str, read: Callable[[], Number]) -> Number | Path | None:
+        dynamic = f"{key}Path"
+        if dynamic not in self.data:
+            return read()
+        if key in self.data:
+            self.note(dynamic, f"cannot stand beside {key}")
+        return self.path(dynamic)
 
     def template(self, key: str) -> Template | None:
         """A payload template, None where it is left out."""
@@ -109,13 +143,39 @@ class Fields:
                 self.note(dynamic, str(error))
             return ""
 
-    def names(self, key: str) -> tuple[str, ...]:
+    def variables(self, key: str) -> Template | None:
+        """An Assign: a payload template whose keys name variables."""
+        template = self.template(key)
+        for name in template or {}:
+            if not VARIABLE.fullmatch(name) or name == "states":
+                self.note(f"{key}.{name}", "is no name of a variable: use up to 80 letters, digits and _, not states")
+        return template
+
+    def names(self, key: str, what: str = "error name") -> tuple[str, ...]:
         """A list of at least one text."""
         value = self.data.get(key)
         if isinstance(value, list) and value and all(isinstance(item, str) and item for item in value):
             return tuple(value)
-        self.note(key, "must be a list of at least one error name" if key in self.data else "is missing")
+        self.note(key, f"must be a list of at least one {what}" if key in self.data else "is missing")
         return ()
+
+    def inner(self, key: str) -> Fields | None:
+        """A JSON object; None where it is left out."""
+        if key not in self.data:
+            return None
+        value = self.data[key]
+        if not isinstance(value, dict):
+            self.note(key, f"must be a JSON object, not {value!r}")
+            return None
+        return Fields(value, self.at(key), self.problems)
+
+    def word(self, key: str, allowed: Collection[str], default: str) -> str:
+        """One of a few words."""
+        value = self.data.get(key, default)
+        if value not in allowed:
+            self.note(key, f"must be {' or '.join(sorted(allowed))}, not {value!r}")
+            return default
+        return str(value)
 
     def objects(self, key: str) -> list[Fields]:
         """The JSON objects of a list; none where it is left out."""

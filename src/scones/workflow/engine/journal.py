@@ -10,45 +10,24 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from scones.errors import JournalError
-from scones.workflow.engine.failure import StartRefused
-from scones.workflow.engine.jsontext import Json, digest
+from scones.workflow.engine.batch import Batch
+from scones.workflow.engine.items import CHUNK
+from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.machine import StateMachine
-from scones.workflow.engine.reader import APPLICATION, VERSION, JournalReader, pack, translated
-from scones.workflow.engine.records import Delayed, Ended, Entered, Event, NewEvent, Pending
+from scones.workflow.engine.reader import APPLICATION, VERSION, JournalReader, translated
+from scones.workflow.engine.records import ExecutionDetail, Status
+from scones.workflow.engine.run import PARKED, Branch, Phase, Run
+from scones.workflow.engine.schema import SCHEMA, upgrade
 
 __all__ = ["Journal"]
 
-_SCHEMA = f"""
-CREATE TABLE definitions (hash TEXT PRIMARY KEY, text BLOB NOT NULL);
-CREATE TABLE executions (
-  id INTEGER PRIMARY KEY,
-  machine TEXT NOT NULL, name TEXT NOT NULL, definition TEXT NOT NULL REFERENCES definitions(hash),
-  status TEXT NOT NULL, started REAL NOT NULL, stopped REAL,
-  input TEXT NOT NULL, input_digest TEXT NOT NULL, output TEXT, error TEXT, cause TEXT,
-  state TEXT NOT NULL, state_input TEXT NOT NULL, entered REAL NOT NULL, attempts TEXT NOT NULL, due REAL,
-  UNIQUE (name, machine)
-);
-CREATE INDEX running ON executions (id) WHERE status = 'RUNNING';
-CREATE INDEX newest ON executions (started, id);
-CREATE TABLE events (
-  execution INTEGER NOT NULL REFERENCES executions(id), id INTEGER NOT NULL,
-  type TEXT NOT NULL, time REAL NOT NULL, state TEXT, details TEXT NOT NULL,
-  PRIMARY KEY (execution, id)
-) WITHOUT ROWID;
-CREATE TABLE texts (
-  execution INTEGER NOT NULL REFERENCES executions(id), hash BLOB NOT NULL, text BLOB NOT NULL,
-  PRIMARY KEY (execution, hash)
-);
-PRAGMA application_id = {APPLICATION};
-PRAGMA user_version = {VERSION};
-"""
 _BUSY_SECONDS = 5.0
 
 
@@ -67,6 +46,7 @@ class Journal(JournalReader):
         self._lock_file = _take_lock(path)
         try:
             super().__init__(path, _connect(path, "rwc", _prepare))
+            self._defined: set[str] = set()
         except BaseException:
             os.close(self._lock_file)
             raise
@@ -91,121 +71,153 @@ class Journal(JournalReader):
                 os.close(self._lock_file)
                 self._lock_file = -1
 
-    def begin(
-        self,
-        machine: str,
-        name: str,
-        definition: StateMachine,
-        entered: Entered,
-        events: Sequence[NewEvent],
-    ) -> tuple[Pending | None, list[Event]]:
-        """Journal a new execution, which begins with the input of ``entered`` at its time.
-
-        Answers it and its first events; or None and no events where the machine has had one of that
-        name with the same input.
-
-        Raises:
-            StartRefused: ``ExecutionAlreadyExists``, where the input was another one.
-            JournalError: it could not be written; then nothing has changed.
-        """
-        fingerprint = digest(entered.input)
-        with self._transaction():
-            known = self._all("SELECT input_digest FROM executions WHERE machine = ? AND name = ?", machine, name)
-            if known and known[0]["input_digest"] == fingerprint:
-                return None, []
-            if known:
-                raise StartRefused(
-                    "ExecutionAlreadyExists",
-                    f"machine {machine} has had an execution {name!r} with another input; choose another name",
-                )
-            self._connection.execute(
-                "INSERT OR IGNORE INTO definitions VALUES (?, ?)",
-                (definition.hash, definition.text.encode("utf-8", "surrogatepass")),
-            )
-            packed, texts = pack(entered.input)
-            values = (machine, name, definition.hash, entered.time, packed, fingerprint)
-            where = (entered.state, packed, entered.time, entered.due)
-            key = self._connection.execute(
-                "INSERT INTO executions (machine, name, definition, started, input, input_digest,"
-                " state, state_input, entered, due, attempts, status)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '{}', 'RUNNING')",
-                values + where,
-            ).lastrowid
-            assert key is not None
-            self._keep(key, texts)
-            written = self._append(key, machine, name, events, entered.time)
-        pending = Pending(
-            key,
-            machine,
-            name,
-            definition.hash,
-            entered.time,
-            entered.state,
-            entered.time,
-            {},
-            entered.due,
-            len(written),
-        )
-        return pending, written
-
-    def record(
-        self, of: Pending, events: Sequence[NewEvent], change: Entered | Delayed | Ended, time: float
-    ) -> list[Event]:
-        """Journal a change of an execution together with the events that tell of it.
+    def commit(self, batch: Batch) -> None:
+        """Journal a batch: all of it or nothing.
 
         Raises:
             JournalError: it could not be written; then nothing has changed.
         """
-        with self._transaction():
-            if isinstance(change, Entered):
-                update = "state = ?, state_input = ?, entered = ?, due = ?, attempts = '{}'"
-                packed = self._keep_packed(of.id, change.input)
-                values: tuple[Any, ...] = (change.state, packed, change.time, change.due)
-            elif isinstance(change, Delayed):
-                update = "attempts = ?, due = ?"
-                values = (json.dumps(change.attempts), change.due)
-            else:
-                update = "status = ?, output = ?, error = ?, cause = ?, stopped = ?, due = NULL"
-                packed = self._keep_packed(of.id, change.output)
-                values = (change.status, packed, _safe(change.error), _safe(change.cause), time)
-            self._connection.execute(f"UPDATE executions SET {update} WHERE id = ?", (*values, of.id))  # noqa: S608
-            return self._append(of.id, of.machine, of.name, events, time)
-
-    def pending(self) -> list[Pending]:
-        """Every execution that runs, oldest first."""
-        query = (
-            "SELECT *, (SELECT max(id) FROM events WHERE execution = executions.id) AS last_event"
-            " FROM executions WHERE status = 'RUNNING' ORDER BY id"
-        )
-        with self._lock, translated(self.path, "read"):
-            rows = self._all(query)
-        return [
-            Pending(
-                row["id"],
-                row["machine"],
-                row["name"],
-                row["definition"],
-                row["started"],
-                row["state"],
-                row["entered"],
-                {int(index): count for index, count in json.loads(row["attempts"]).items()},
-                row["due"],
-                row["last_event"],
-            )
-            for row in rows
+        begun = [
+            (run.id, run.machine_name, run.name, run.machine.hash, run.parent, run.item, run.started,
+             batch.pack(run, run.input), run.digest)
+            for run in batch.begun
+        ]  # fmt: skip
+        definitions = {run.machine.hash: run.machine for run in batch.begun if run.machine.hash not in self._defined}
+        endings = [
+            (one.status, batch.now, one.output, _safe(one.error), _safe(one.cause), one.run.id) for one in batch.endings
         ]
+        with self._transaction():
+            many = self._connection.executemany
+            if definitions:
+                texts = ((key, one.text.encode("utf-8", "surrogatepass")) for key, one in definitions.items())
+                many("INSERT OR IGNORE INTO definitions VALUES (?, ?)", texts)
+            many(_BEGIN, begun)
+            many("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", batch.texts)
+            many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", batch.events)
+            many("DELETE FROM branches WHERE id = ?", ((key,) for key in batch.dropped))
+            many("DELETE FROM items WHERE waits = ?", ((key,) for key in batch.groups))
+            many(_UPSERT, map(_row, batch.branches.values()))
+            many("INSERT INTO items VALUES (?, ?, ?)", batch.items)
+            many(_END, endings)
+        self._defined.update(definitions)
 
-    def inputs(self, key: int) -> tuple[Json, Json]:
-        """The input of an execution, and of the state that it is in."""
+    def last_ids(self) -> tuple[int, int]:
+        """The highest number of an execution and of a branch."""
         with self._lock, translated(self.path, "read"):
-            row = self._one("SELECT input, state_input FROM executions WHERE id = ?", key)
-            return self._load(key, row["input"]), self._load(key, row["state_input"])
+            row = self._one(
+                "SELECT (SELECT ifnull(max(id), 0) FROM executions) AS execution,"
+                " max((SELECT ifnull(max(id), 0) FROM branches), (SELECT ifnull(max(waits), 0) FROM branches),"
+                " (SELECT ifnull(max(parent), 0) FROM executions WHERE parent IS NOT NULL)) AS branch"
+            )
+            return row["execution"], row["branch"]
+
+    def running(self, load: Callable[[str], StateMachine]) -> list[Run]:
+        """Every execution that runs, oldest first, with its branches.
+
+        Args:
+            load: gives the machine of a definition's hash.
+        """
+        with self._lock, translated(self.path, "read"):
+            runs = {}
+            for row in self._all(
+                "SELECT *, (SELECT max(id) FROM events WHERE execution = executions.id) AS last_event"
+                " FROM executions WHERE status = 'RUNNING' ORDER BY id"
+            ):
+                runs[row["id"]] = Run(
+                    row["id"], row["name"], row["machine"], load(row["definition"]), row["started"], PARKED,
+                    row["input_digest"], row["parent"], row["item"], row["last_event"],
+                )  # fmt: skip
+            branches: dict[int, Branch] = {}
+            # A parent is always older than its children.
+            for row in self._all("SELECT * FROM branches ORDER BY id"):
+                run, parent = runs[row["execution"]], branches.get(row["parent"])
+                branch = branches[row["id"]] = Branch(
+                    row["id"], run, parent, row["item"], row["state"], Phase(row["phase"]), row["entered"],
+                    due=row["due"], deadline=row["deadline"], token=row["token"],
+                    begun=row["begun"], group=row["waits"],
+                    attempts={int(index): count for index, count in json.loads(row["attempts"]).items()},
+                    variables=self._load(run.id, row["variables"]) or {},
+                )  # fmt: skip
+                if parent is None:
+                    run.root = branch
+                else:
+                    parent.children = {**(parent.children or {}), branch.id: branch}
+        return list(runs.values())
+
+    def input(self, branch: Branch) -> Json:
+        """The input of the state that a branch is in; of one that has ended, its output."""
+        with self._lock, translated(self.path, "read"):
+            return self._load(branch.run.id, self._one("SELECT input FROM branches WHERE id = ?", branch.id)["input"])
+
+    def execution_input(self, run: Run) -> Json:
+        """The input of an execution."""
+        with self._lock, translated(self.path, "read"):
+            return self._load(run.id, self._one("SELECT input FROM executions WHERE id = ?", run.id)["input"])
+
+    def known(self, machine: str, name: str) -> str | None:
+        """The digest of the input of an execution that there is or was; None where there was none of that name."""
+        with self._lock, translated(self.path, "read"):
+            rows = self._all("SELECT input_digest FROM executions WHERE name = ? AND machine = ?", name, machine)
+        return rows[0]["input_digest"] if rows else None
+
+    def children(self, group: int) -> Counter[Status]:
+        """How many child executions a distributed Map has begun, by status."""
+        query = "SELECT status, count(*) AS number FROM executions WHERE parent = ? GROUP BY status"
+        with self._lock, translated(self.path, "read"):
+            return Counter({row["status"]: row["number"] for row in self._all(query, group)})
+
+    def children_of(self, group: int) -> Iterator[ExecutionDetail]:
+        """The child executions of a distributed Map, in the order of their items."""
+        query = "SELECT * FROM executions WHERE parent = ? AND item >= ? ORDER BY item LIMIT ?"
+        first = 0
+        while True:
+            with self._lock, translated(self.path, "read"):
+                page = [self._detail(row) for row in self._all(query, group, first, CHUNK)]
+            yield from page
+            first += CHUNK
+            if len(page) < CHUNK:
+                return
+
+    def items(self, group: int, chunk: int) -> Json:
+        """A chunk of the items that a distributed Map has read."""
+        with self._lock, translated(self.path, "read"):
+            return json.loads(self._one("SELECT text FROM items WHERE waits = ? AND chunk = ?", group, chunk)["text"])
+
+    def item_chunks(self, group: int) -> int:
+        """How many chunks of items a distributed Map has read."""
+        with self._lock, translated(self.path, "read"):
+            number: int = self._one("SELECT count(*) AS number FROM items WHERE waits = ?", group)["number"]
+        return number
 
     def definition(self, fingerprint: str) -> str:
         """The text of a definition by its hash."""
         with self._lock, translated(self.path, "read"):
             text: bytes = self._one("SELECT text FROM definitions WHERE hash = ?", fingerprint)["text"]
         return text.decode("utf-8", "surrogatepass")
+
+    def prune(self, before: float, keep: int, most: int = 500) -> int:
+        """Remove ended executions with their histories, the oldest first; answers how many, at most ``most``.
+
+        A child is removed no sooner than its parent has ended.
+
+        Args:
+            before: those that ended before this time (POSIX seconds) ...
+            keep: ... and those beyond the newest so many.
+            most: how many at once, so that the engine is not held up.
+        """
+        with self._transaction():
+            total = self._one("SELECT count(*) AS n FROM executions WHERE stopped IS NOT NULL")["n"]
+            oldest = self._all(
+                "SELECT id, stopped FROM executions WHERE stopped IS NOT NULL AND"
+                " (parent IS NULL OR NOT EXISTS (SELECT 1 FROM branches WHERE branches.waits = executions.parent))"
+                " ORDER BY stopped, id LIMIT ?",
+                most,
+            )
+            surplus = total - keep
+            keys = [(row["id"],) for number, row in enumerate(oldest) if row["stopped"] < before or number < surplus]
+            for table, column in (("events", "execution"), ("texts", "execution"), ("executions", "id")):
+                self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", keys)  # noqa: S608
+        return len(keys)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -220,27 +232,29 @@ class Journal(JournalReader):
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _keep(self, key: int, texts: Mapping[bytes, str]) -> None:
-        for fingerprint, text in texts.items():
-            # Looked up first: an INSERT OR IGNORE would bind the whole picture again to throw it away.
-            if not self._all("SELECT 1 FROM texts WHERE execution = ? AND hash = ?", key, fingerprint):
-                encoded = text.encode("utf-8", "surrogatepass")
-                self._connection.execute("INSERT INTO texts VALUES (?, ?, ?)", (key, fingerprint, encoded))
 
-    def _keep_packed(self, key: int, value: Json) -> str:
-        packed, texts = pack(value)
-        self._keep(key, texts)
-        return packed
+_BEGIN = (
+    "INSERT INTO executions (id, machine, name, definition, parent, item, started, input, input_digest, status)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'RUNNING')"
+)
+_UPSERT = (
+    "INSERT INTO branches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+    " state = excluded.state, phase = excluded.phase, entered = excluded.entered,"
+    " input = ifnull(excluded.input, input), variables = ifnull(excluded.variables, variables),"
+    " attempts = excluded.attempts, due = excluded.due, deadline = excluded.deadline, token = excluded.token,"
+    " begun = excluded.begun, waits = excluded.waits"
+)
+_END = "UPDATE executions SET status = ?, stopped = ?, output = ?, error = ?, cause = ? WHERE id = ?"
 
-    def _append(self, key: int, machine: str, name: str, events: Sequence[NewEvent], time: float) -> list[Event]:
-        last = self._one("SELECT ifnull(max(id), 0) AS id FROM events WHERE execution = ?", key)["id"]
-        moment = datetime.fromtimestamp(time, UTC)
-        written = []
-        for number, event in enumerate(events, last + 1):
-            values = (key, number, event.type, time, event.state, self._keep_packed(key, event.details))
-            self._connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", values)
-            written.append(Event(machine, name, number, event.type, moment, event.state, event.details))
-        return written
+
+def _row(branch: Branch) -> tuple[Any, ...]:
+    return (
+        branch.id, branch.run.id, branch.parent.id if branch.parent is not None else None, branch.item,
+        branch.state, branch.phase, branch.entered, branch.packed,
+        branch.assigned,
+        json.dumps(branch.attempts) if branch.attempts else "{}",
+        branch.due, branch.deadline, branch.token, branch.begun, branch.group,
+    )  # fmt: skip
 
 
 def _connect(path: Path, mode: str, prepare: Callable[[Path, sqlite3.Connection], None]) -> sqlite3.Connection:
@@ -265,12 +279,13 @@ def _connect(path: Path, mode: str, prepare: Callable[[Path, sqlite3.Connection]
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     """Make the tables where there are none; nothing is written to a file that is not a journal of ours."""
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        upgrade(connection)
         _check_version(path, connection)
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
         raise JournalError(f"cannot open the journal {path}: its disk has no shared memory; use a local disk")
     connection.execute("PRAGMA synchronous = FULL")
     if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
 
 
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:

@@ -6,7 +6,11 @@ import hashlib
 import json
 from typing import Any, NoReturn, TypeAlias
 
-__all__ = ["Json", "digest", "dump", "dump_bytes", "load"]
+__all__ = ["Json", "digest", "dump", "dump_ascii", "dump_bytes", "load"]
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_SORTED_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, sort_keys=True)
 
 Json: TypeAlias = Any
 """None, bool, int, float, str, list[Json] or dict[str, Json]. Never changed in place, so it may be shared."""
@@ -20,7 +24,12 @@ def dump(value: Json) -> str:
         ValueError: a number is NaN or infinite, or the value contains itself.
         RecursionError: it is nested too deeply.
     """
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
+
+
+def dump_ascii(value: Json) -> str:
+    """The same text with escapes in the place of all that is not ASCII, such as half a surrogate pair."""
+    return _ASCII_ENCODER.encode(value)
 
 
 def dump_bytes(value: Json) -> bytes:
@@ -35,14 +44,16 @@ def load(text: str) -> Json:
         ValueError: it is no JSON; NaN and Infinity, which Python would read, are none.
         RecursionError: it is nested too deeply.
     """
-    return json.loads(text, parse_constant=_refuse)
+    return _DECODER.decode(text)
 
 
 def digest(value: Json) -> str:
     """The SHA-256 of a value, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_SORTED_ENCODER.encode(value).encode()).hexdigest()
 
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)

@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scones.workflow.engine.choice import Rule
 from scones.workflow.engine.data import Template
-from scones.workflow.engine.integrations import Resource
 from scones.workflow.engine.intrinsics import Expression
 from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.paths import Path
+from scones.workflow.engine.resources import Resource
 
-__all__ = ["Catcher", "Choice", "Fail", "Pass", "Retrier", "State", "StateMachine", "Succeed", "Task", "Wait"]
+__all__ = [
+    "Batcher",
+    "Catcher",
+    "Choice",
+    "ChoiceRule",
+    "Fail",
+    "Fallible",
+    "ItemReader",
+    "Map",
+    "Parallel",
+    "Pass",
+    "ResultWriter",
+    "Retrier",
+    "State",
+    "StateMachine",
+    "Succeed",
+    "Task",
+    "Wait",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrier:
-    """When to try a Task again. Times in seconds; ``max_delay`` None is no limit."""
+    """When to try a state again. Times in seconds; ``max_delay`` None is no limit."""
 
     errors: tuple[str, ...]
     interval: int
@@ -30,11 +48,12 @@ class Retrier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catcher:
-    """Where to go on when a Task has failed; ``result_path`` None throws the error away."""
+    """Where to go on when a state has failed; ``result_path`` None throws the error away."""
 
     errors: tuple[str, ...]
     next: str
     result_path: Path | None
+    assign: Template | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +63,7 @@ class State:
     name: str
     input_path: Path | None
     output_path: Path | None
+    assign: Template | None = None
 
     @property
     def type(self) -> str:
@@ -52,17 +72,79 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task(State):
-    """Work done outside the engine; ``timeout`` in seconds, None for no limit; ``next`` None ends."""
+class Fallible(State):
+    """What Task, Parallel and Map have: work that may fail, be tried again and be caught; ``next`` None ends."""
 
-    resource: Resource
     parameters: Template | None
     result_selector: Template | None
     result_path: Path | None
-    timeout: int | None
     retry: tuple[Retrier, ...]
     catch: tuple[Catcher, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(Fallible):
+    """Work done outside the engine; ``timeout`` and ``heartbeat`` in seconds, None for no limit."""
+
+    resource: Resource
+    timeout: int | Path | None
+    heartbeat: int | Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parallel(Fallible):
+    """Branches at the same time; ``branches`` holds the state that each starts at."""
+
+    branches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemReader:
+    """Where a distributed Map's items come from: ``JSON``, ``JSONL``, ``CSV``, or ``LIST`` for a list of objects."""
+
+    format: str
+    parameters: Template
+    headers: tuple[str, ...] | None
+    delimiter: str
+    max_items: int | Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batcher:
+    """How many items one child gets at most, by number and by bytes, and what each batch gets besides."""
+
+    most_items: int | Path | None
+    most_bytes: int | Path | None
+    batch_input: Template | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultWriter:
+    """How a distributed Map gives its results; ``parameters`` None keeps them in the state's output."""
+
+    parameters: Template | None
+    transformation: str
+    lines: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map(Fallible):
+    """The same work for each item of a list; ``parameters`` is the ItemSelector.
+
+    Inline, each item runs from ``start_at`` inside the execution. Distributed, each is an execution of ``child``.
+    """
+
+    items_path: Path | None
+    max_concurrency: int | Path | None
+    start_at: str
+    child: StateMachine | None = None
+    label: str = ""
+    reader: ItemReader | None = None
+    batcher: Batcher | None = None
+    writer: ResultWriter | None = None
+    tolerated_count: int | Path | None = None
+    tolerated_percentage: float | Path = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +158,28 @@ class Pass(State):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceRule:
+    """One rule of a Choice, where it leads, and the variables that it sets."""
+
+    rule: Rule
+    next: str
+    assign: Template | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Choice(State):
     """A fork: the first rule that matches says where to go on, else ``default``."""
 
-    rules: tuple[tuple[Rule, str], ...]
+    rules: tuple[ChoiceRule, ...]
     default: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait(State):
-    """A pause of so many seconds."""
+    """A pause: of ``seconds``, or until ``timestamp`` (RFC 3339); a path where the data says it."""
 
-    seconds: int
+    seconds: int | Path | None
+    timestamp: str | Path | None
     next: str | None
 
 
@@ -108,15 +200,20 @@ class Fail(State):
 class StateMachine:
     """A definition that has been checked; made by :func:`scones.workflow.engine.load`.
 
-    ``text`` is its JSON with all substitutions made, ``timeout`` is in seconds, None for no limit.
+    ``text`` is its JSON with all substitutions made; ``states`` holds those of Parallel branches and inline Maps
+    too, as their names are unique in the whole machine; ``timeout`` is in seconds, None for no limit. ``hash`` is the
+    SHA-256 of the text: an execution ends on the definition that it began with. ``reads_context`` is False where
+    nothing in it can ask for the context object.
     """
 
     text: str
     start_at: str
     states: Mapping[str, State]
     timeout: int | None
+    hash: str = field(init=False)
+    reads_context: bool = field(init=False)
 
-    @property
-    def hash(self) -> str:
-        """The SHA-256 of the text: an execution ends on the definition that it began with."""
-        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
+    def __post_init__(self) -> None:
+        encoded = self.text.encode("utf-8", "surrogatepass")
+        object.__setattr__(self, "hash", hashlib.sha256(encoded).hexdigest())
+        object.__setattr__(self, "reads_context", "$$" in self.text)

@@ -1,4 +1,5 @@
-"""Paths: ``$.a.b[0]['c d']`` into the state's data, ``$$.Execution.Name`` into the context object.
+"""Paths: ``$.a[0]['b c']`` into the state's data, ``$$.Execution.Name`` into the context object, ``$name.a`` into a
+variable.
 
 A reference path names exactly one place (Amazon States Language, "Reference Paths"). Where data is only read, a path
 may go on with a query, which finds any number of values and gives them as a list: ``$.a[*].b``, ``$..b``, ``$.a[1:3]``,
@@ -8,9 +9,10 @@ may go on with a query, which finds any number of values and gives them as a lis
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from scones.workflow.engine.failure import RESULT_PATH_MATCH_FAILURE, StateFailure
 from scones.workflow.engine.jsontext import Json
@@ -18,7 +20,7 @@ from scones.workflow.engine.jsontext import Json
 if TYPE_CHECKING:
     from jsonpath import JSONPath
 
-__all__ = ["Path", "PathMissing", "Scope", "parse_path", "scan_path"]
+__all__ = ["VARIABLE", "Path", "PathMissing", "Scope", "parse_path", "scan_path"]
 
 _STEP = re.compile(
     r"""
@@ -29,6 +31,8 @@ _STEP = re.compile(
     """,
     re.VERBOSE,
 )
+VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
+"""The name of a variable."""
 
 
 _SELECTOR = re.compile(r"\.\.\[|\.\.\*|\.\.[^\s.,:()\[\]'\"*?@$]+|\.\*|\.[^\s.,:()\[\]'\"*?@$]+|\[")
@@ -42,22 +46,28 @@ class PathMissing(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What an expression may read: the state's data, the context object, and randomness for ``States.UUID``."""
+    """What an expression may read: the state's data, the context object, randomness for ``States.UUID``, variables."""
 
     data: Json
     context: Json
     random: Random
+    variables: Mapping[str, Json] = field(default_factory=dict)
+
+    def of(self, data: Json) -> Scope:
+        """The same for other data."""
+        return Scope(data, self.context, self.random, self.variables)
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
     """A path, read from its text by :func:`parse_path`.
 
-    ``query`` is what follows the steps that name one place; None in a reference path.
+    ``root`` is ``$`` (the state's data), ``$$`` (the context object) or ``$name`` (a variable); ``query`` is what
+    follows the steps that name one place, None in a reference path.
     """
 
     text: str
-    in_context: bool
+    root: str
     steps: tuple[str | int, ...]
     query: JSONPath | None = None
 
@@ -67,7 +77,7 @@ class Path:
         Raises:
             PathMissing: there is none, or the query's own place is not there.
         """
-        value: Json = scope.context if self.in_context else scope.data
+        value = self._start(scope)
         for step in self.steps:
             fits = isinstance(value, dict if isinstance(step, str) else list)
             if not fits:
@@ -77,6 +87,16 @@ class Path:
             except LookupError:
                 raise PathMissing(self.text) from None
         return value if self.query is None else self.query.findall(value)
+
+    def _start(self, scope: Scope) -> Json:
+        if self.root == "$":
+            return scope.data
+        if self.root == "$$":
+            return scope.context
+        try:
+            return scope.variables[self.root[1:]]
+        except KeyError:
+            raise PathMissing(self.text) from None
 
     def place(self, data: Json, value: Json) -> Json:
         """A copy of ``data`` with ``value`` at this path; missing objects on the way are made.
@@ -105,8 +125,9 @@ def scan_path(text: str, start: int = 0) -> tuple[Path, int]:
     """
     if not text.startswith("$", start):
         raise ValueError(f"a path starts with $, this one does not: {text[start:]!r}")
-    in_context = text.startswith("$$", start)
-    end = start + (2 if in_context else 1)
+    variable = VARIABLE.match(text, start + 1)
+    end = variable.end() if variable else start + (2 if text.startswith("$$", start) else 1)
+    root = text[start:end]
     steps: list[str | int] = []
     while match := _STEP.match(text, end):
         end = match.end()
@@ -119,7 +140,7 @@ def scan_path(text: str, start: int = 0) -> tuple[Path, int]:
             steps.append(re.sub(r"\\(.)", r"\1", match[kind]))
     rest = _scan_query(text, end)
     query = _query(text[end:rest]) if rest > end else None
-    return Path(text[start:rest], in_context, tuple(steps), query), rest
+    return Path(text[start:rest], root, tuple(steps), query), rest
 
 
 def _scan_query(text: str, at: int) -> int:

@@ -13,21 +13,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from scones.errors import ExecutionMissing, JournalError, WorkflowError
-from scones.workflow.engine.integrations import ARN_PREFIX
-from scones.workflow.engine.jsontext import Json
+from scones.workflow.engine.jsontext import Json, dump_ascii
 from scones.workflow.engine.records import Event, Execution, ExecutionDetail, Status
+from scones.workflow.engine.resources import ARN_PREFIX
 
 __all__ = ["APPLICATION", "VERSION", "JournalReader", "execution_arn", "pack", "translated"]
 
 APPLICATION: Final = 0x53434E53
 """SQLite's application_id of a journal: SCNS."""
-VERSION: Final = 1
+VERSION: Final = 2
 """SQLite's user_version of a journal: the layout of its tables."""
 
 _LONG = 1024
 """Characters from which a text is kept in its own table, so that a picture is stored once, not once a state."""
 _MARK = "\0"
 """Begins the reference to a long text; a text that itself begins so gets one more."""
+_MARK_IN_JSON = r"\u0000"
 
 _CURES = {
     sqlite3.SQLITE_FULL: ("the disk is full", "free some space and start again; nothing that was journaled is lost"),
@@ -58,8 +59,14 @@ def execution_arn(machine: str, name: str) -> str:
 
 
 def pack(value: Json) -> tuple[str, dict[bytes, str]]:
-    """JSON text in which a reference stands for each long text, and the long texts by their hash."""
+    """JSON text in ASCII in which a reference stands for each long text, and the long texts by their hash.
+
+    In ASCII, since SQLite takes no half surrogate pairs, which JSON may hold.
+    """
     texts: dict[bytes, str] = {}
+    plain = dump_ascii(value)
+    if len(plain) < _LONG and _MARK_IN_JSON not in plain:
+        return plain, texts
 
     def outline(part: Json) -> Json:
         if isinstance(part, dict):
@@ -74,8 +81,7 @@ def pack(value: Json) -> tuple[str, dict[bytes, str]]:
             return _MARK + part
         return part
 
-    # In ASCII: SQLite takes no half surrogate pairs, which JSON may hold.
-    return json.dumps(outline(value), separators=(",", ":"), allow_nan=False), texts
+    return dump_ascii(outline(value)), texts
 
 
 class JournalReader:
@@ -117,9 +123,7 @@ class JournalReader:
         """
         with self._lock, translated(self.path, "read"):
             key = self.find(name, machine)
-            row = self._one("SELECT * FROM executions WHERE id = ?", key)
-            given, output = self._load(key, row["input"]), self._load(key, row["output"])
-            return ExecutionDetail(**_summary(row), state=row["state"], input=given, output=output)
+            return self._detail(self._one("SELECT * FROM executions WHERE id = ?", key))
 
     def history(self, name: str, machine: str | None = None) -> list[Event]:
         """The events of an execution, oldest first; raises as :meth:`describe`."""
@@ -141,7 +145,7 @@ class JournalReader:
             ]
 
     def executions(self, machine: str | None = None, status: Status | None = None, limit: int = 100) -> list[Execution]:
-        """The newest executions, newest first.
+        """The newest executions, newest first; the children of a distributed Map only where their machine is named.
 
         Args:
             machine: only those of this machine.
@@ -153,7 +157,7 @@ class JournalReader:
         """
         query = (
             "SELECT * FROM executions WHERE (?1 IS NULL OR machine = ?1) AND (?2 IS NULL OR status = ?2)"
-            " ORDER BY started DESC, id DESC LIMIT ?3"
+            " AND (?1 IS NOT NULL OR machine NOT LIKE '%/%') ORDER BY started DESC, id DESC LIMIT ?3"
         )
         with self._lock, translated(self.path, "read"):
             return [Execution(**_summary(row)) for row in self._all(query, machine, status, limit)]
@@ -175,6 +179,12 @@ class JournalReader:
             machines = ", ".join(row["machine"] for row in rows)
             raise WorkflowError(f"{name!r} is an execution of several machines ({machines}); say which machine")
         return int(rows[0]["id"])
+
+    def _detail(self, row: sqlite3.Row) -> ExecutionDetail:
+        key = row["id"]
+        at = self._all("SELECT state FROM branches WHERE execution = ? AND parent IS NULL", key)
+        given, output = self._load(key, row["input"]), self._load(key, row["output"])
+        return ExecutionDetail(**_summary(row), state=at[0]["state"] if at else "", input=given, output=output)
 
     def _all(self, query: str, *values: Any) -> Sequence[sqlite3.Row]:
         return self._connection.execute(query, values).fetchall()

@@ -1,44 +1,99 @@
-"""An execution that runs, as the engine holds it in memory; its data stays in the journal."""
+"""What runs, as the engine holds it in memory: executions, and in each the branches of its work.
+
+An execution is a tree. Its root is where it is; a state Parallel or an inline Map gives the branch that is in it
+children, one for each branch or item. Only the engine's own thread touches any of this.
+"""
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
 
+from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.machine import StateMachine
-from scones.workflow.engine.records import Change, Delayed, Entered, Pending
 
-__all__ = ["Run"]
+if TYPE_CHECKING:
+    from scones.workflow.engine.items import Items
+    from scones.workflow.engine.workers import Call
+
+__all__ = ["PARKED", "Branch", "Phase", "Run"]
+
+PARKED: Final = object()
+"""Stands for data that is in the journal only, so that what waits costs little memory."""
+
+
+class Phase(IntEnum):
+    """What a branch is doing in its state. Journaled, so the numbers stay."""
+
+    READY = 0
+    """The state is to be run: at once, or at ``due`` (a retry)."""
+    WAITING = 1
+    """A Wait, until ``due``."""
+    CALLED = 2
+    """A Task whose answer somebody sends: with a token, or by the end of an execution. ``due`` is when it is late."""
+    JOINING = 3
+    """A Parallel or an inline Map, whose children work."""
+    MAPPING = 4
+    """A distributed Map, whose child executions work."""
+    DONE = 5
+    """A child that has ended; ``input`` holds its output."""
 
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """Where an execution is. Everything in it changes under its lock.
+    """An execution that has not ended. ``parent`` is the group of a branch of another one that waits for this one."""
 
-    ``ticket`` changes with every step, so that an answer to an earlier one is known as such;
-    ``holder`` is the worker that has the execution.
+    id: int
+    name: str
+    machine_name: str
+    machine: StateMachine
+    started: float
+    input: Json
+    digest: str
+    parent: int | None
+    item: int
+    last_event: int = 0
+    over: bool = False
+    kept: set[bytes] = field(default_factory=set)
+    """Hashes of the long texts that are known to be in the journal."""
+
+    root: Branch = field(init=False, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Branch:
+    """Where an execution, or one of its parallel branches, is.
+
+    ``ticket`` changes with every step, so that a late answer or timer is known as such. ``packed`` and ``assigned``
+    are the texts of input and variables that are to be written next time: None where the journal's own is right.
     """
 
-    at: Pending
-    machine: StateMachine
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    id: int
+    run: Run
+    parent: Branch | None
+    item: int
+    state: str = ""
+    phase: Phase = Phase.READY
+    entered: float = 0.0
+    input: Json = PARKED
+    packed: str | None = None
+    variables: Mapping[str, Json] = field(default_factory=dict)
+    assigned: str | None = None
+    attempts: Mapping[int, int] = field(default_factory=dict)
+    due: float | None = None
+    deadline: float | None = None
+    token: str | None = None
+    begun: int = 0
+    """Items that a Map has begun."""
+    group: int = 0
+    """What the executions that it waits for know it by (their ``parent``); 0 where it waits for none."""
     ticket: int = 0
-    holder: threading.Thread | None = None
-    over: bool = False
-
-    def follow(self, change: Change, last_event: int) -> None:
-        """Take a step that has been journaled."""
-        self.ticket += 1
-        if isinstance(change, Entered):
-            self.at = replace(
-                self.at,
-                state=change.state,
-                entered=change.time,
-                attempts={},
-                due=change.due,
-                last_event=last_event,
-            )
-        elif isinstance(change, Delayed):
-            self.at = replace(self.at, attempts=change.attempts, due=change.due, last_event=last_event)
-        else:
-            self.over = True
+    call: Call | None = None
+    children: dict[int, Branch] | None = None
+    active: int = 0
+    """Children, or child executions, that work."""
+    failures: int = 0
+    """Child executions that failed."""
+    items: Items | None = None

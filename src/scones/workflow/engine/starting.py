@@ -11,7 +11,7 @@ from scones.workflow.engine.jsontext import Json, dump_bytes
 from scones.workflow.engine.machine import StateMachine
 from scones.workflow.engine.reader import pack
 
-__all__ = ["check_start"]
+__all__ = ["check_start", "machine_name"]
 
 _NAME = re.compile(r"[\w.@+=()!'-]{1,80}")
 
@@ -38,3 +38,8 @@ def check_start(machines: Mapping[str, StateMachine], machine: str, given: Json,
             f"the input of {name!r} is {size:,} bytes; give at most {DATA_LIMIT:,}, such as the key of an object",
         )
     return machines[machine]
+
+
+def machine_name(given: str) -> str:
+    """A machine's name, of its name or its ARN."""
+    return given.rsplit(":", 1)[-1] if given.startswith("arn:") else given

@@ -1,0 +1,110 @@
+"""What one turn of the engine changes: journaled in one transaction, and only then does it take effect."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from scones.workflow.engine.jsontext import Json, dump
+from scones.workflow.engine.reader import pack
+from scones.workflow.engine.records import Event, Status
+from scones.workflow.engine.run import PARKED, Branch, Run
+
+__all__ = ["Batch", "Ending"]
+
+_LONG = 1024
+"""Characters of packed text from which a branch's input stays in the journal alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an execution has ended; ``output`` is packed."""
+
+    run: Run
+    status: Status
+    output: str
+    error: str | None
+    cause: str | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """The changes of one turn, in the order in which they were made.
+
+    Args:
+        now: the turn's time, POSIX seconds.
+        telling: whether events are to be told to somebody.
+    """
+
+    now: float
+    telling: bool = False
+    agenda: deque[tuple[Branch, int]] = field(default_factory=deque)
+    """Branches whose state is to be run in this turn, with their tickets."""
+    begun: list[Run] = field(default_factory=list)
+    endings: list[Ending] = field(default_factory=list)
+    branches: dict[int, Branch] = field(default_factory=dict)
+    dropped: list[int] = field(default_factory=list)
+    groups: list[int] = field(default_factory=list)
+    """Groups of distributed Maps that have ended: their items are no longer needed."""
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    texts: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    items: list[tuple[int, int, str]] = field(default_factory=list)
+    told: list[Event] = field(default_factory=list)
+    timers: list[tuple[float, Branch, int]] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
+    """What takes effect once the batch is journaled."""
+    _packed: dict[tuple[int, int], tuple[Json, str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to journal."""
+        return bool(self.events or self.branches or self.dropped or self.items)
+
+    def pack(self, run: Run, value: Json) -> str:
+        """A value's text for the journal; its long texts are kept once an execution.
+
+        Raises:
+            RecursionError: the value is nested too deeply.
+        """
+        # The same object is often input, output and detail of an event; it is held here, so its id is its own.
+        key = (run.id, id(value))
+        known = self._packed.get(key)
+        if known is not None:
+            return known[1]
+        packed, texts = pack(value)
+        for fingerprint, text in texts.items():
+            if fingerprint not in run.kept:
+                run.kept.add(fingerprint)
+                self.texts.append((run.id, fingerprint, text.encode("utf-8", "surrogatepass")))
+        self._packed[key] = (value, packed)
+        return packed
+
+    def event(self, run: Run, kind: str, state: str | None, details: Mapping[str, Json]) -> None:
+        """Add an event to an execution's history."""
+        text = ",".join(f"{dump(name)}:{self.pack(run, value)}" for name, value in details.items())
+        run.last_event += 1
+        self.events.append((run.id, run.last_event, kind, self.now, state, f"{{{text}}}"))
+        if self.telling:
+            moment = datetime.fromtimestamp(self.now, UTC)
+            self.told.append(Event(run.machine_name, run.name, run.last_event, kind, moment, state, details))
+
+    def touch(self, branch: Branch) -> None:
+        """The branch's row is to be written as it is at the end of the turn."""
+        self.branches[branch.id] = branch
+
+    def drop(self, branch: Branch) -> None:
+        """The branch is gone."""
+        self.branches.pop(branch.id, None)
+        self.dropped.append(branch.id)
+
+    def settle(self) -> None:
+        """The batch is journaled: what is long and rests is from now on in the journal alone."""
+        for branch in self.branches.values():
+            packed, branch.packed, branch.assigned = branch.packed, None, None
+            if packed is not None and len(packed) > _LONG and branch.call is None:
+                branch.input = PARKED
+        for run in self.begun:
+            if len(self.pack(run, run.input)) > _LONG:
+                run.input = PARKED

@@ -1,0 +1,524 @@
+"""What follows from what: runs states, and turns what came of them into the changes of a batch.
+
+Everything here happens on the engine's own thread, and nothing takes effect before its batch is journaled: calls,
+timers and answers are left in the batch, for afterwards.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from random import Random
+from typing import Final
+
+from scones.errors import JournalError
+from scones.workflow.engine.batch import Batch, Ending
+from scones.workflow.engine.failure import HEARTBEAT_TIMEOUT, RUNTIME, TIMEOUT, StateFailure
+from scones.workflow.engine.fanout import FanOut
+from scones.workflow.engine.integrations import Integrations
+from scones.workflow.engine.journal import Journal
+from scones.workflow.engine.jsontext import Json
+from scones.workflow.engine.machine import Fallible, Map, Parallel, State, StateMachine, Task, Wait
+from scones.workflow.engine.paths import Scope
+from scones.workflow.engine.reader import execution_arn
+from scones.workflow.engine.records import Status
+from scones.workflow.engine.resources import ARN_PREFIX
+from scones.workflow.engine.retrying import covers, retry_delay
+from scones.workflow.engine.run import PARKED, Branch, Phase, Run
+from scones.workflow.engine.states import Done, argument, caught, effective, finish, number, perform, wait_until
+from scones.workflow.engine.subexecutions import SubExecutions
+from scones.workflow.engine.workers import Call, Outcome
+
+__all__ = ["Interpreter"]
+
+_LOGGER = logging.getLogger(__name__)
+_MOST_EVENTS: Final = 25_000
+"""Events of an execution's history (Step Functions quotas); ends a machine that goes round for ever."""
+_LONGEST: Final = 99_999_999
+
+
+class Interpreter:
+    """All executions that run, and the rules by which they go on.
+
+    Args:
+        journal: for what is parked there.
+        machines: that can be started, by name.
+        integrations: makes calls.
+        random: for jitter, ``States.UUID`` and names.
+        slots: how many calls may be under way.
+        post: hands a change to a later turn of the engine, from any thread.
+        submit: has a call made by a worker.
+        give_up: tells that nobody waits for a call any more.
+        ended: told of each execution that has ended, once that is journaled.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        machines: Mapping[str, StateMachine],
+        integrations: Integrations,
+        random: Random,
+        slots: int,
+        *,
+        post: Callable[[Callable[[Batch], None]], None],
+        submit: Callable[[Call], None],
+        give_up: Callable[[Call], None],
+        ended: Callable[[Run], None],
+    ) -> None:
+        self.journal = journal
+        self.machines = machines
+        self.integrations = integrations
+        self.random = random
+        self.post = post
+        self.runs: dict[int, Run] = {}
+        self.named: dict[tuple[str, str], Run] = {}
+        self.tokens: dict[str, Branch] = {}
+        self._fanout = FanOut(self)
+        self._subs = SubExecutions(self)
+        self._submit = submit
+        self._give_up_call = give_up
+        self._ended = ended
+        self._slots = slots
+        self._queue: deque[tuple[Branch, int]] = deque()
+        self._last_run, self._last_branch = journal.last_ids()
+
+    # Beginnings
+
+    def begin(
+        self, batch: Batch, machine_name: str, machine: StateMachine, name: str, given: Json, digest: str,
+        parent: Branch | None = None, item: int = 0,
+    ) -> Run:  # fmt: skip
+        """Begin an execution; ``parent`` is the branch that waits for its end."""
+        self._last_run += 1
+        parent_id = parent.id if parent is not None else None
+        run = Run(self._last_run, name, machine_name, machine, batch.now, given, digest, parent_id, item)
+        run.root = self.branch(run, None, 0)
+        batch.begun.append(run)
+        batch.event(run, "ExecutionStarted", None, {"input": given})
+        self._adopt(batch, run)
+        self.enter(batch, run.root, machine.start_at, given)
+        return run
+
+    def branch(self, run: Run, parent: Branch | None, item: int) -> Branch:
+        """A new branch."""
+        return Branch(self.number(), run, parent, item)
+
+    def number(self) -> int:
+        """A number that no branch and no group has had."""
+        self._last_branch += 1
+        return self._last_branch
+
+    def resume(self, batch: Batch, run: Run) -> None:
+        """Take up an execution of the journal."""
+        self._adopt(batch, run)
+        for branch in self._tree(run.root):
+            if branch.token is not None:
+                self.tokens[branch.token] = branch
+            if branch.due is not None:
+                batch.timers.append((branch.due, branch, branch.ticket))
+            elif branch.phase is Phase.READY:
+                batch.agenda.append((branch, branch.ticket))
+            elif branch.phase is Phase.JOINING:
+                self._fanout.resume(batch, branch)
+            elif branch.phase is Phase.MAPPING:
+                self._subs.resume(branch)
+            if branch.phase is Phase.CALLED and branch.token is None:
+                self._subs.wait_for(branch)
+
+    def _adopt(self, batch: Batch, run: Run) -> None:
+        self.runs[run.id] = run
+        self.named[run.machine_name, run.name] = run
+        if run.machine.timeout is not None:
+            batch.timers.append((run.started + run.machine.timeout, run.root, -1))
+
+    def _tree(self, branch: Branch) -> list[Branch]:
+        found = [branch]
+        for child in (branch.children or {}).values():
+            found += self._tree(child)
+        return found
+
+    # Turns
+
+    def work(self, batch: Batch) -> None:
+        """Run what is on the batch's agenda, and as many Tasks as there are slots."""
+        steps = 0
+        while True:
+            if batch.agenda:
+                branch, ticket = batch.agenda.popleft()
+            elif self._queue and self._slots > 0:
+                branch, ticket = self._queue.popleft()
+            else:
+                return
+            if branch.ticket != ticket or branch.run.over:
+                continue
+            steps += 1
+            if steps > 2000:
+                # A machine that goes round without a Task must not keep the others from being journaled.
+                self._later([(branch, ticket), *batch.agenda])
+                batch.agenda.clear()
+                return
+            self.guarded(batch, branch, partial(self._step, batch, branch))
+
+    def _later(self, steps: list[tuple[Branch, int]]) -> None:
+        self.post(lambda batch: batch.agenda.extend(steps))
+
+    def guarded(self, batch: Batch, branch: Branch, change: Callable[[], None]) -> None:
+        """Make a change of a branch; what goes wrong is the branch's failure, or the execution's end."""
+        try:
+            try:
+                change()
+            except StateFailure as failure:
+                self.failed(batch, branch, failure)
+        except JournalError:
+            raise
+        except Exception as error:
+            # Such as data nested too deeply to be journaled: this execution fails, the others go on.
+            run = branch.run
+            _LOGGER.exception("the execution %s of %s cannot go on", run.name, run.machine_name)
+            self.end(batch, run, "FAILED", error=RUNTIME, cause=f"{type(error).__name__}: {error}")
+
+    def enter(self, batch: Batch, branch: Branch, name: str, given: Json) -> None:
+        """A branch goes on to a state."""
+        state = branch.run.machine.states[name]
+        branch.packed = batch.pack(branch.run, given)
+        batch.event(branch.run, f"{state.type}StateEntered", name, {"input": given})
+        branch.state, branch.input, branch.entered, branch.attempts = name, given, batch.now, {}
+        self.rest(batch, branch, Phase.READY)
+        batch.agenda.append((branch, branch.ticket))
+
+    def rest(
+        self, batch: Batch, branch: Branch, phase: Phase, due: float | None = None, deadline: float | None = None
+    ) -> None:
+        """Where a branch is now, until something happens; whatever it was waiting for, it no longer is."""
+        branch.ticket += 1
+        branch.phase, branch.due, branch.deadline = phase, due, deadline
+        if phase is not Phase.CALLED:
+            branch.begun = 0
+            if branch.token is not None:
+                self.tokens.pop(branch.token, None)
+                branch.token = None
+        if branch.call is not None:
+            self._release(batch, branch)
+        if due is not None:
+            batch.timers.append((due, branch, branch.ticket))
+        batch.touch(branch)
+
+    def state(self, branch: Branch) -> State:
+        """The state that a branch is in."""
+        return branch.run.machine.states[branch.state]
+
+    def data(self, branch: Branch) -> Json:
+        """The raw input of the state that a branch is in; of one that has ended, its output."""
+        if branch.input is PARKED:
+            branch.input = self.journal.input(branch)
+        return branch.input
+
+    def scope(self, branch: Branch) -> Scope:
+        """What the state that a branch is in may read."""
+        context = self._context(branch) if branch.run.machine.reads_context else {}
+        variables: dict[str, Json] = {}
+        at: Branch | None = branch
+        while at is not None:
+            variables = {**at.variables, **variables} if at.variables else variables
+            at = at.parent
+        return Scope(self.data(branch), context, self.random, variables)
+
+    def _context(self, branch: Branch) -> dict[str, Json]:
+        """The context object, ``$$`` (Step Functions Developer Guide, "Context object")."""
+        run = branch.run
+        given = run.input if run.input is not PARKED else self.journal.execution_input(run)
+        context: dict[str, Json] = {
+            "Execution": {
+                "Id": execution_arn(run.machine_name, run.name),
+                "Input": given,
+                "Name": run.name,
+                "StartTime": _iso(run.started),
+            },
+            "State": {
+                "EnteredTime": _iso(branch.entered),
+                "Name": branch.state,
+                "RetryCount": sum(branch.attempts.values()),
+            },
+            "StateMachine": {
+                "Id": f"arn:aws:states:{ARN_PREFIX}:stateMachine:{run.machine_name}",
+                "Name": run.machine_name,
+            },
+        }
+        if branch.token is not None:
+            context["Task"] = {"Token": branch.token}
+        at: Branch | None = branch
+        while at is not None and at.parent is not None:
+            if isinstance(self.state(at.parent), Map):
+                context["Map"] = self._fanout.item_context(at.parent, at.item)
+                break
+            at = at.parent
+        return context
+
+    def _step(self, batch: Batch, branch: Branch) -> None:
+        run, state = branch.run, self.state(branch)
+        if run.last_event >= _MOST_EVENTS:
+            cause = f"The execution has had {_MOST_EVENTS:,} events, the most it may have"
+            self.end(batch, run, "FAILED", error=RUNTIME, cause=cause)
+        elif isinstance(state, Task):
+            self._begin_task(batch, branch, state)
+        elif isinstance(state, Parallel):
+            self._fanout.begin_parallel(batch, branch, state)
+        elif isinstance(state, Map):
+            (self._fanout.begin_map if state.child is None else self._subs.begin_map)(batch, branch, state)
+        elif isinstance(state, Wait):
+            due = wait_until(state, self.scope(branch), batch.now)
+            if due <= batch.now:
+                self.done(batch, branch, perform(state, self.scope(branch)))
+            else:
+                # A wait's end is journaled as it begins: a restart neither shortens nor lengthens it.
+                self.rest(batch, branch, Phase.WAITING, due)
+        else:
+            self.done(batch, branch, perform(state, self.scope(branch)))  # type: ignore[arg-type]
+
+    def _begin_task(self, batch: Batch, branch: Branch, task: Task) -> None:
+        if task.resource.kind == "start":
+            self._subs.start(batch, branch, task)
+            return
+        if self._slots <= 0:
+            self._queue.append((branch, branch.ticket))
+            return
+        if task.resource.pattern == "token" and branch.token is None:
+            branch.token = secrets.token_urlsafe(48)
+            self.tokens[branch.token] = branch
+            batch.touch(branch)
+        parameters = argument(task, self.scope(branch))
+        timeout, heartbeat = self._limits(branch, task)
+        self.call(
+            batch, branch, lambda: self.integrations.call(task.resource, parameters, timeout),
+            lambda later, result: self._called(later, branch, task, result), timeout, heartbeat,
+        )  # fmt: skip
+
+    def _limits(self, branch: Branch, task: Task) -> tuple[float | None, float | None]:
+        """A Task's timeout and heartbeat in seconds, None for none."""
+        if task.timeout is None and task.heartbeat is None:
+            return None, None
+        scope = effective(task, self.scope(branch))
+        timeout = None if task.timeout is None else number(task.timeout, scope, "TimeoutSecondsPath", _LONGEST)
+        heartbeat = None if task.heartbeat is None else number(task.heartbeat, scope, "HeartbeatSecondsPath", _LONGEST)
+        return timeout, heartbeat
+
+    def call(
+        self, batch: Batch, branch: Branch, work: Callable[[], Json], then: Callable[[Batch, Json], None],
+        timeout: float | None = None, heartbeat: float | None = None,
+    ) -> None:  # fmt: skip
+        """Have a worker do something once the batch is journaled, and go on with its result."""
+        ticket = branch.ticket
+
+        def answer(batch: Batch, outcome: Outcome) -> None:
+            if call.given_up:
+                return
+            self._slots += 1
+            branch.call = None
+            if branch.ticket != ticket or branch.run.over:
+                return
+            if isinstance(outcome, StateFailure):
+                self.guarded(batch, branch, lambda: self.failed(batch, branch, outcome))
+            else:
+                self.guarded(batch, branch, lambda: then(batch, outcome))
+
+        call = Call(work, lambda outcome: self.post(lambda later: answer(later, outcome)), timeout, heartbeat)
+        self._slots -= 1
+        branch.call = call
+        batch.after.append(lambda: self._submit(call))
+        if timeout is not None or heartbeat is not None:
+            limit = min(timeout or _LONGEST, heartbeat or _LONGEST)
+            batch.timers.append((batch.now + limit, branch, ticket))
+
+    def _release(self, batch: Batch, branch: Branch) -> None:
+        """Wait no longer for a branch's call."""
+        call, branch.call = branch.call, None
+        if call is not None and not call.given_up:
+            self._slots += 1
+            call.given_up = True
+            batch.after.append(lambda: self._give_up_call(call))
+
+    def _called(self, batch: Batch, branch: Branch, task: Task, result: Json) -> None:
+        if task.resource.pattern != "token":
+            self.succeeded(batch, branch, task, result)
+            return
+        batch.event(branch.run, "TaskSubmitted", branch.state, {"output": result})
+        timeout, _ = self._limits(branch, task)
+        self._await_token(batch, branch, task, None if timeout is None else batch.now + timeout)
+
+    def _await_token(self, batch: Batch, branch: Branch, task: Task, deadline: float | None) -> None:
+        _, heartbeat = self._limits(branch, task)
+        limits = [limit for limit in (deadline, heartbeat and batch.now + heartbeat) if limit]
+        self.rest(batch, branch, Phase.CALLED, min(limits, default=None), deadline)
+
+    def succeeded(self, batch: Batch, branch: Branch, state: Fallible, result: Json) -> None:
+        """The work of a Task, Parallel or Map has this raw result."""
+        done = finish(state, self.scope(branch), result)
+        details = {"output": result} if isinstance(state, Task) else {}
+        kind = "MapRun" if isinstance(state, Map) and state.child is not None else f"{state.type}State"
+        batch.event(branch.run, "TaskSucceeded" if isinstance(state, Task) else f"{kind}Succeeded", state.name, details)
+        self._fanout.clear(batch, branch)
+        self._subs.clear(batch, branch)
+        self.done(batch, branch, done)
+
+    def done(self, batch: Batch, branch: Branch, done: Done) -> None:
+        """The state that a branch is in has ended well."""
+        state = self.state(branch)
+        batch.event(branch.run, f"{state.type}StateExited", state.name, {"output": done.output})
+        self._assign(batch, branch, done.variables)
+        if done.next is not None:
+            self.enter(batch, branch, done.next, done.output)
+        elif branch.parent is None:
+            self.end(batch, branch.run, "SUCCEEDED", done.output)
+        else:
+            self._fanout.child_done(batch, branch, done.output)
+
+    def _assign(self, batch: Batch, branch: Branch, variables: Mapping[str, Json]) -> None:
+        if variables:
+            branch.variables = {**branch.variables, **variables}
+            branch.assigned = batch.pack(branch.run, branch.variables)
+
+    def failed(self, batch: Batch, branch: Branch, failure: StateFailure) -> None:
+        """The state that a branch is in has failed: it is tried again, caught, or ends what it is part of."""
+        state = self.state(branch)
+        if isinstance(state, Fallible):
+            raw = self.scope(branch)
+            self._fanout.clear(batch, branch)
+            self._subs.clear(batch, branch)
+            if self._retried(batch, branch, state, failure):
+                return
+            self._tell_failure(batch, branch, state, failure, {})
+            for catcher in state.catch:
+                if covers(catcher.errors, failure.error):
+                    try:
+                        done = caught(catcher, raw, failure)
+                    except StateFailure as second:
+                        failure = second
+                        break
+                    self.done(batch, branch, done)
+                    return
+        if branch.parent is None:
+            self.end(batch, branch.run, "FAILED", error=failure.error, cause=failure.cause)
+        else:
+            self._fanout.child_failed(batch, branch, failure)
+
+    def _retried(self, batch: Batch, branch: Branch, state: Fallible, failure: StateFailure) -> bool:
+        # The first Retry that matches decides, also when it is used up.
+        for index, retrier in enumerate(state.retry):
+            if covers(retrier.errors, failure.error):
+                retries = branch.attempts.get(index, 0)
+                if retries >= retrier.max_attempts:
+                    return False
+                due = batch.now + retry_delay(retrier, retries, self.random)
+                self._tell_failure(batch, branch, state, failure, {"retryAt": due})
+                branch.attempts = {**branch.attempts, index: retries + 1}
+                self.rest(batch, branch, Phase.READY, due)
+                return True
+        return False
+
+    def _tell_failure(
+        self, batch: Batch, branch: Branch, state: Fallible, failure: StateFailure, more: Mapping[str, Json]
+    ) -> None:
+        if isinstance(state, Task):
+            kind = "TaskTimedOut" if failure.error in (TIMEOUT, HEARTBEAT_TIMEOUT) else "TaskFailed"
+        else:
+            kind = "MapRunFailed" if isinstance(state, Map) and state.child is not None else f"{state.type}StateFailed"
+        details = {"error": failure.error, "cause": failure.cause, **more}
+        batch.event(branch.run, kind, state.name, details)
+
+    def end(
+        self, batch: Batch, run: Run, status: Status, output: Json = None, error: str | None = None,
+        cause: str | None = None,
+    ) -> None:  # fmt: skip
+        """An execution ends, whatever it is doing."""
+        if run.over:
+            return
+        words = {"SUCCEEDED": "Succeeded", "FAILED": "Failed", "TIMED_OUT": "TimedOut", "ABORTED": "Aborted"}
+        details = {"output": output} if status == "SUCCEEDED" else {"error": error, "cause": cause}
+        batch.event(run, f"Execution{words[status]}", None, details)
+        run.over = True
+        self.drop(batch, run.root)
+        batch.endings.append(Ending(run, status, batch.pack(run, output), error, cause))
+        del self.runs[run.id], self.named[run.machine_name, run.name]
+        batch.after.append(lambda: self._ended(run))
+        if run.parent is not None:
+            self._subs.child_ended(batch, run, status, output, error, cause)
+
+    def drop(self, batch: Batch, branch: Branch) -> None:
+        """A branch is gone, and with it all that works for it."""
+        branch.ticket += 1
+        self._fanout.clear(batch, branch)
+        self._subs.clear(batch, branch)
+        self._release(batch, branch)
+        if branch.token is not None:
+            self.tokens.pop(branch.token, None)
+        batch.drop(branch)
+
+    # From outside
+
+    def wake(self, batch: Batch, branch: Branch, ticket: int) -> None:
+        """A timer has rung."""
+        if branch.run.over:
+            return
+        if ticket == -1:
+            run, seconds = branch.run, branch.run.machine.timeout
+            cause = f"The execution took longer than its {seconds} s"
+            self.end(batch, run, "TIMED_OUT", error=TIMEOUT, cause=cause)
+        elif branch.ticket == ticket:
+            self.guarded(batch, branch, lambda: self._due(batch, branch))
+
+    def _due(self, batch: Batch, branch: Branch) -> None:
+        state, call = self.state(branch), branch.call
+        if call is not None:
+            limit = min(call.timeout or _LONGEST, call.heartbeat or _LONGEST)
+            due = (batch.now if call.started is None else call.started) + limit
+            if due > batch.now:  # it has not run so long yet: other calls were before it
+                batch.timers.append((due, branch, branch.ticket))
+                return
+            late = call.timeout is None or (call.heartbeat is not None and call.heartbeat < call.timeout)
+            self.failed(batch, branch, _too_late(state, heartbeat=late))
+        elif branch.phase is Phase.WAITING:
+            self.done(batch, branch, perform(state, self.scope(branch)))  # type: ignore[arg-type]
+        elif branch.phase is Phase.CALLED:
+            over = branch.deadline is not None and branch.deadline <= batch.now
+            self.failed(batch, branch, _too_late(state, heartbeat=not over))
+        else:
+            branch.due = None
+            batch.agenda.append((branch, branch.ticket))
+
+    def token_answer(self, batch: Batch, token: str, outcome: Outcome) -> bool:
+        """Somebody sends a Task's result or failure; False where no Task waits for it."""
+        branch = self.tokens.get(token)
+        if branch is None:
+            return False
+        task = self.state(branch)
+        assert isinstance(task, Task)
+        if isinstance(outcome, StateFailure):
+            self.guarded(batch, branch, lambda: self.failed(batch, branch, outcome))
+        else:
+            self.guarded(batch, branch, lambda: self.succeeded(batch, branch, task, outcome))
+        return True
+
+    def heartbeat(self, batch: Batch, token: str) -> bool:
+        """Somebody works on a Task; False where no Task waits for it."""
+        branch = self.tokens.get(token)
+        if branch is None:
+            return False
+        task = self.state(branch)
+        assert isinstance(task, Task)
+        if branch.phase is Phase.CALLED and task.heartbeat is not None:
+            self._await_token(batch, branch, task, branch.deadline)
+        return True
+
+
+def _too_late(state: State, *, heartbeat: bool) -> StateFailure:
+    if heartbeat:
+        return StateFailure(HEARTBEAT_TIMEOUT, f"The state {state.name} sent no heartbeat in time")
+    return StateFailure(TIMEOUT, f"The state {state.name} took longer than its TimeoutSeconds")
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,148 @@
+"""Reads a Map state: inline or distributed, where its items come from, and what becomes of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from scones.workflow.engine.fields import Fields
+from scones.workflow.engine.machine import Batcher, ItemReader, Map, ResultWriter, StateMachine
+
+__all__ = ["MAP_FIELDS", "read_map"]
+
+_PROCESSORS = ("ItemProcessor", "Iterator")
+_DISTRIBUTED = {
+    "ItemBatcher",
+    "ItemReader",
+    "Label",
+    "ResultWriter",
+    "ToleratedFailureCount",
+    "ToleratedFailureCountPath",
+    "ToleratedFailurePercentage",
+    "ToleratedFailurePercentagePath",
+}
+MAP_FIELDS: Final = {*_PROCESSORS, "ItemSelector", "ItemsPath", "MaxConcurrency", "MaxConcurrencyPath"} | _DISTRIBUTED
+
+_DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
+_BATCH_PATHS = {"MaxInputBytesPerBatchPath", "MaxItemsPerBatchPath"}
+_BATCHER = {"BatchInput", "MaxInputBytesPerBatch", "MaxItemsPerBatch"} | _BATCH_PATHS
+_READER_CONFIG = {"CSVDelimiter", "CSVHeaderLocation", "CSVHeaders", "InputType", "MaxItems", "MaxItemsPath"}
+_GET, _LIST, _PUT = (f"arn:aws:states:::s3:{name}" for name in ("getObject", "listObjectsV2", "putObject"))
+_MOST = 10**9
+
+
+def read_map(
+    fields: Fields, common: dict[str, Any], branch: Callable[[Fields], str], child: Callable[[Fields], StateMachine]
+) -> Map:
+    """Read a Map state.
+
+    Args:
+        fields: its JSON.
+        common: what it has in common with other states.
+        branch: reads an inline processor, and answers the state that it starts at.
+        child: reads a distributed processor.
+    """
+    if "ItemSelector" in fields.data:
+        if "Parameters" in fields.data:
+            fields.note("Parameters", "cannot stand beside ItemSelector, which took its place")
+        common = {**common, "parameters": fields.template("ItemSelector")}
+    processor = next((fields.inner(key) for key in _PROCESSORS if key in fields.data), None)
+    if processor is None or all(key in fields.data for key in _PROCESSORS):
+        fields.note("ItemProcessor", "must be there, as a JSON object, once")
+        processor = Fields({}, fields.at("ItemProcessor"), [])
+    config = processor.inner("ProcessorConfig") or Fields({}, processor.at("ProcessorConfig"), fields.problems)
+    config.refuse_others({"ExecutionType", "Mode"}, "ProcessorConfig")
+    items: dict[str, Any] = {
+        "items_path": fields.path("ItemsPath", reference=True, anywhere=True),
+        "max_concurrency": fields.whole_or_path("MaxConcurrency", 0, _MOST),
+    }
+    if config.word("Mode", ("DISTRIBUTED", "INLINE"), "INLINE") == "INLINE":
+        for key in sorted(_DISTRIBUTED & fields.data.keys()):
+            fields.note(key, "only a distributed Map has it: set ProcessorConfig.Mode to DISTRIBUTED")
+        return Map(**common, **items, start_at=branch(processor))
+    config.word("ExecutionType", ("EXPRESS", "STANDARD"), "STANDARD")
+    inner = child(processor)
+    return Map(
+        **common,
+        **items,
+        start_at=inner.start_at,
+        child=inner,
+        label=fields.text("Label") if "Label" in fields.data else "",
+        reader=_read_reader(fields.inner("ItemReader")),
+        batcher=_read_batcher(fields.inner("ItemBatcher")),
+        writer=_read_writer(fields.inner("ResultWriter")),
+        tolerated_count=fields.whole_or_path("ToleratedFailureCount", 0, _MOST),
+        tolerated_percentage=fields.share_or_path("ToleratedFailurePercentage", 0.0),
+    )
+
+
+def _read_reader(fields: Fields | None) -> ItemReader | None:
+    if fields is None:
+        return None
+    fields.refuse_others({"Comment", "Parameters", "ReaderConfig", "Resource"}, "ItemReader")
+    config = fields.inner("ReaderConfig") or Fields({}, fields.at("ReaderConfig"), fields.problems)
+    config.refuse_others(_READER_CONFIG, "ReaderConfig")
+    parameters = fields.inner("Parameters") or Fields({}, fields.at("Parameters"), fields.problems)
+    listing = fields.data.get("Resource") == _LIST
+    if not listing and fields.data.get("Resource") != _GET:
+        fields.note("Resource", f"must be {_GET} or {_LIST}, not {fields.data.get('Resource')!r}")
+    needed = {"Bucket"} if listing else {"Bucket", "Key"}
+    names = {key.removesuffix(".$") for key in parameters.data}
+    for key in sorted(needed - names):
+        parameters.note(key, "is missing")
+    for key in sorted(names - needed - ({"Prefix"} if listing else set())):
+        parameters.note(key, "not supported here")
+    if listing and "InputType" in config.data:
+        config.note("InputType", "a list of objects has none")
+    kind = "LIST" if listing else config.word("InputType", ("CSV", "JSON", "JSONL"), "JSON")
+    headers = None
+    if kind == "CSV" and config.word("CSVHeaderLocation", ("FIRST_ROW", "GIVEN"), "FIRST_ROW") == "GIVEN":
+        headers = config.names("CSVHeaders", "column name")
+    delimiter = config.word("CSVDelimiter", _DELIMITERS, "COMMA") if "CSVDelimiter" in config.data else "COMMA"
+    return ItemReader(
+        format=kind,
+        parameters=fields.template("Parameters") or {},
+        headers=headers,
+        delimiter=_DELIMITERS[delimiter],
+        max_items=config.whole_or_path("MaxItems", 1, _MOST),
+    )
+
+
+def _read_batcher(fields: Fields | None) -> Batcher | None:
+    if fields is None:
+        return None
+    fields.refuse_others(_BATCHER, "ItemBatcher")
+    batcher = Batcher(
+        most_items=fields.whole_or_path("MaxItemsPerBatch", 1, _MOST),
+        most_bytes=fields.whole_or_path("MaxInputBytesPerBatch", 1, 262_144),
+        batch_input=fields.template("BatchInput"),
+    )
+    if batcher.most_items is None and batcher.most_bytes is None:
+        fields.note("MaxItemsPerBatch", "is missing: an ItemBatcher needs it, or MaxInputBytesPerBatch")
+    return batcher
+
+
+def _read_writer(fields: Fields | None) -> ResultWriter | None:
+    if fields is None:
+        return None
+    fields.refuse_others({"Parameters", "Resource", "WriterConfig"}, "ResultWriter")
+    if not fields.data:
+        fields.note("WriterConfig", "is missing: a ResultWriter needs it, or Resource and Parameters")
+    exports = "Resource" in fields.data or "Parameters" in fields.data
+    if exports:
+        if fields.data.get("Resource") != _PUT:
+            fields.note("Resource", f"must be {_PUT}, not {fields.data.get('Resource')!r}")
+        parameters = fields.inner("Parameters") or Fields({}, fields.at("Parameters"), fields.problems)
+        names = {key.removesuffix(".$") for key in parameters.data}
+        if "Bucket" not in names:
+            parameters.note("Bucket", "is missing")
+        for key in sorted(names - {"Bucket", "Prefix"}):
+            parameters.note(key, "not supported here")
+    config = fields.inner("WriterConfig") or Fields({}, fields.at("WriterConfig"), fields.problems)
+    config.refuse_others({"OutputType", "Transformation"}, "WriterConfig")
+    default = "NONE" if exports else "COMPACT"
+    return ResultWriter(
+        parameters=(fields.template("Parameters") or {}) if exports else None,
+        transformation=config.word("Transformation", ("COMPACT", "FLATTEN", "NONE"), default),
+        lines=config.word("OutputType", ("JSON", "JSONL"), "JSON") == "JSONL",
+    )

@@ -1,0 +1,312 @@
+"""Executions that an execution starts: by a Task, or one for each item of a distributed Map."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from scones.workflow.engine.data import fill
+from scones.workflow.engine.failure import EXCEED_TOLERATED, StartRefused, StateFailure
+from scones.workflow.engine.integrations import text_parameter
+from scones.workflow.engine.items import CHUNK, Chunks, Items, read_items
+from scones.workflow.engine.jsontext import Json, digest, dump, load
+from scones.workflow.engine.machine import Map, Task
+from scones.workflow.engine.paths import Path, Scope
+from scones.workflow.engine.reader import execution_arn
+from scones.workflow.engine.records import ExecutionDetail, Status
+from scones.workflow.engine.resources import ARN_PREFIX
+from scones.workflow.engine.results import array, write_results
+from scones.workflow.engine.run import PARKED, Branch, Phase, Run
+from scones.workflow.engine.starting import check_start, machine_name
+from scones.workflow.engine.states import argument, effective, item_input, map_items, number
+
+if TYPE_CHECKING:
+    from scones.workflow.engine.batch import Batch
+    from scones.workflow.engine.interpreter import Interpreter
+
+__all__ = ["SubExecutions"]
+
+_MOST: Final = 1000
+"""Child executions that are begun at the same time, whatever MaxConcurrency allows: more would only fill memory."""
+
+
+class SubExecutions:
+    """Starts executions for branches, and brings their ends back to them."""
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self._interpreter = interpreter
+        self._waiting: dict[int, Branch] = {}
+        """Branches that wait for executions, by their groups."""
+        self._children: dict[int, dict[int, Run]] = {}
+        """The executions that each of them waits for."""
+
+    # A Task
+
+    def start(self, batch: Batch, branch: Branch, task: Task) -> None:
+        """Run a Task ``states:startExecution``, in any of its forms."""
+        run = branch.run
+        parameters = argument(task, self._interpreter.scope(branch))
+        given = parameters.get("Input", {})
+        if isinstance(given, str):
+            # StartExecution takes its input as JSON text; a JSON object given in its place is what it means.
+            try:
+                given = load(given)
+            except ValueError as error:
+                raise StateFailure("StepFunctions.InvalidExecutionInputException", f"Input: {error}") from error
+        # The same for the same visit of the same state, so that a Task that runs again starts no second execution.
+        visit = f"{execution_arn(run.machine_name, run.name)}/{branch.id}/{run.last_event}"
+        made_up = str(uuid.uuid5(uuid.NAMESPACE_OID, visit))
+        name = text_parameter(parameters, "Name") if "Name" in parameters else made_up
+        machine = machine_name(text_parameter(parameters, "StateMachineArn"))
+        waits = task.resource.pattern != ""
+        try:
+            definition = check_start(self._interpreter.machines, machine, given, name)
+            fingerprint = digest(given)
+            child = self._interpreter.named.get((machine, name))
+            known = child.digest if child is not None else self._interpreter.journal.known(machine, name)
+            if known is not None and (waits or known != fingerprint):
+                raise StartRefused(
+                    "ExecutionAlreadyExists", f"machine {machine} has had an execution {name!r}; choose another name"
+                )
+        except StartRefused as error:
+            raise StateFailure(f"StepFunctions.{error.error}Exception", str(error)) from error
+        started = child.started if child is not None else batch.now
+        if known is None:
+            parent = branch if waits else None
+            if waits:
+                batch.event(run, "TaskSubmitted", task.name, {"output": {"ExecutionArn": execution_arn(machine, name)}})
+                scope = effective(task, self._interpreter.scope(branch))
+                timeout = task.timeout and number(task.timeout, scope, "TimeoutSecondsPath", 99_999_999)
+                deadline = batch.now + timeout if timeout else None
+                self._interpreter.rest(batch, branch, Phase.CALLED, deadline, deadline)
+                self._wait(branch)
+            child = self._interpreter.begin(batch, machine, definition, name, given, fingerprint, parent)
+            if waits:
+                self._children[branch.group][child.id] = child
+        if not waits:
+            moment = datetime.fromtimestamp(started, UTC).isoformat()
+            result = {"ExecutionArn": execution_arn(machine, name), "StartDate": moment}
+            self._interpreter.succeeded(batch, branch, task, result)
+
+    def wait_for(self, branch: Branch) -> None:
+        """Take up a branch of the journal that waits for executions."""
+        self._waiting[branch.group] = branch
+        self._children[branch.group] = {
+            run.id: run for run in self._interpreter.runs.values() if run.parent == branch.group
+        }
+
+    def _wait(self, branch: Branch) -> None:
+        branch.group = self._interpreter.number()
+        self._waiting[branch.group] = branch
+        self._children[branch.group] = {}
+
+    def child_ended(
+        self, batch: Batch, run: Run, status: Status, output: Json, error: str | None, cause: str | None
+    ) -> None:
+        """An execution that somebody waits for has ended."""
+        assert run.parent is not None
+        branch = self._waiting.get(run.parent)
+        self._children.get(run.parent, {}).pop(run.id, None)
+        if branch is None or branch.run.over:
+            return
+        state = self._interpreter.state(branch)
+        if isinstance(state, Map):
+            branch.active -= 1
+            branch.failures += status != "SUCCEEDED"
+            self._interpreter.guarded(batch, branch, lambda: self._feed(batch, branch, state))
+        elif isinstance(state, Task):
+            self._task_ended(batch, branch, state, run, status, output, error, cause)
+
+    def _task_ended(
+        self, batch: Batch, branch: Branch, task: Task, run: Run, status: Status, output: Json, error: str | None,
+        cause: str | None,
+    ) -> None:  # fmt: skip
+        as_json = task.resource.pattern == "sync2"
+        given = run.input if run.input is not PARKED else self._interpreter.journal.execution_input(run)
+        told: dict[str, Json] = {
+            "ExecutionArn": execution_arn(run.machine_name, run.name),
+            "Input": given if as_json else dump(given),
+            "InputDetails": {"Included": True},
+            "Name": run.name,
+            "StartDate": round(run.started * 1000),
+            "StateMachineArn": _machine_arn(run.machine_name),
+            "Status": status,
+            "StopDate": round(batch.now * 1000),
+        }
+        if status == "SUCCEEDED":
+            told |= {"Output": output if as_json else dump(output), "OutputDetails": {"Included": True}}
+            self._interpreter.guarded(batch, branch, lambda: self._interpreter.succeeded(batch, branch, task, told))
+        else:
+            failure = StateFailure("States.TaskFailed", dump({**told, "Error": error, "Cause": cause}))
+            self._interpreter.guarded(batch, branch, lambda: self._interpreter.failed(batch, branch, failure))
+
+    # A distributed Map
+
+    def begin_map(self, batch: Batch, branch: Branch, state: Map) -> None:
+        """Begin a distributed Map: read its items where it has a reader."""
+        interpreter = self._interpreter
+        if state.reader is None:
+            count = len(map_items(state, self._scope(branch, state)))
+            self._begin_children(batch, branch, state, count)
+            self._feed(batch, branch, state)
+            return
+        reader, scope, objects = state.reader, self._scope(branch, state), interpreter.integrations.objects
+        parameters = fill(reader.parameters, scope)
+        most = _whole(reader.max_items, scope, "MaxItemsPath", 10**9)
+
+        def keep(batch: Batch, read: Json) -> None:
+            count, chunks = read
+            self._begin_children(batch, branch, state, count)
+            batch.items.extend((branch.group, index, chunk) for index, chunk in enumerate(chunks))
+            self._feed_later(branch, state)
+
+        interpreter.call(batch, branch, lambda: read_items(reader, objects, parameters, most), keep)
+
+    def _begin_children(self, batch: Batch, branch: Branch, state: Map, count: int) -> None:
+        self._interpreter.rest(batch, branch, Phase.MAPPING)
+        self._wait(branch)
+        batch.event(branch.run, "MapStateStarted", state.name, {"length": count})
+        batch.event(branch.run, "MapRunStarted", state.name, {"mapRunArn": self._map_run(branch, state)})
+
+    def _feed_later(self, branch: Branch, state: Map) -> None:
+        """Begin children in a later turn, when what they are made of is in the journal."""
+        ticket = branch.ticket
+
+        def feed(batch: Batch) -> None:
+            if branch.ticket == ticket and not branch.run.over:
+                self._interpreter.guarded(batch, branch, lambda: self._feed(batch, branch, state))
+
+        self._interpreter.post(feed)
+
+    def resume(self, branch: Branch) -> None:
+        """Take up a distributed Map of the journal: child executions that have ended stay ended."""
+        state = self._interpreter.state(branch)
+        assert isinstance(state, Map)
+        counts = self._interpreter.journal.children(branch.group)
+        branch.begun, branch.active = counts.total(), counts["RUNNING"]
+        branch.failures = counts.total() - counts["RUNNING"] - counts["SUCCEEDED"]
+        self.wait_for(branch)
+        self._feed_later(branch, state)
+
+    def clear(self, batch: Batch, branch: Branch) -> None:
+        """Nobody waits for a branch's executions any more: they are stopped."""
+        if not branch.group:
+            return
+        self._waiting.pop(branch.group, None)
+        batch.groups.append(branch.group)
+        for run in list(self._children.pop(branch.group, {}).values()):
+            self._interpreter.end(batch, run, "ABORTED", error="", cause="The state that waited for it has ended")
+        branch.group = 0
+
+    def _items(self, branch: Branch, state: Map) -> Items:
+        journal, group, scope = self._interpreter.journal, branch.group, self._scope(branch, state)
+
+        def shape(index: int, item: Json) -> Json:
+            return item_input(state, scope, index, item)
+
+        items: list[Json] | Chunks
+        if state.reader is None:
+            listed = map_items(state, scope)
+            items, count = listed, len(listed)
+        else:
+            chunks = journal.item_chunks(group)
+            count = CHUNK * (chunks - 1) + len(journal.items(group, chunks - 1)) if chunks else 0
+            items = Chunks(lambda chunk: journal.items(group, chunk))
+        if state.batcher is None:
+            return Items(count, items, shape)
+        batcher = state.batcher
+        most_items = _whole(batcher.most_items, scope, "MaxItemsPerBatchPath", 10**9)
+        most_bytes = _whole(batcher.most_bytes, scope, "MaxInputBytesPerBatchPath", 262_144)
+        extra = None if batcher.batch_input is None else fill(batcher.batch_input, scope)
+        return Items(count, items, shape, most_items, most_bytes, extra)
+
+    def _feed(self, batch: Batch, branch: Branch, state: Map) -> None:
+        """Begin as many children as may run at the same time; gather when all have ended."""
+        interpreter = self._interpreter
+        if branch.items is None:
+            branch.items = self._items(branch, state)
+            branch.items.skip(branch.begun)
+        self._check_failures(branch, state)
+        scope = self._scope(branch, state)
+        wanted = number(state.max_concurrency or 0, scope, "MaxConcurrencyPath", 10**9) or _MOST
+        assert state.child is not None
+        while branch.items.left and branch.active < min(wanted, _MOST):
+            given = branch.items.take()
+            visit = f"{self._map_run(branch, state)}/{branch.begun}"
+            name = str(uuid.uuid5(uuid.NAMESPACE_OID, visit))
+            run = interpreter.begin(
+                batch, self._child_name(branch, state), state.child, name, given, digest(given), branch, branch.begun
+            )
+            self._children[branch.group][run.id] = run
+            branch.begun += 1
+            branch.active += 1
+        if branch.active == 0 and not branch.items.left:
+            ticket = branch.ticket
+            # What the children gave is read from the journal, once this batch is in it.
+            interpreter.post(lambda later: self._gather(later, branch, ticket, state))
+
+    def _check_failures(self, branch: Branch, state: Map) -> None:
+        if branch.failures == 0 or branch.items is None:
+            return
+        scope = self._scope(branch, state)
+        count = state.tolerated_count
+        most = None if count is None else number(count, scope, "ToleratedFailureCountPath", 10**9)
+        share = number(state.tolerated_percentage, scope, "ToleratedFailurePercentagePath", 100)
+        total = branch.items.count if state.batcher is None else max(branch.begun, 1)
+        whole = state.batcher is None or not branch.items.left
+        over_count = most is not None and branch.failures > most
+        over_share = (most is None or share > 0) and (whole or share == 0) and 100 * branch.failures > share * total
+        if over_count or over_share:
+            raise StateFailure(
+                EXCEED_TOLERATED,
+                f"{branch.failures} of {total} child executions failed, more than the tolerated "
+                + (f"{most:g}" if over_count else f"{share:g} %"),
+            )
+
+    def _gather(self, batch: Batch, branch: Branch, ticket: int, state: Map) -> None:
+        if branch.ticket != ticket or branch.run.over or branch.call is not None:
+            return
+        interpreter, writer = self._interpreter, state.writer
+        group, child, map_run = (
+            branch.group,
+            _machine_arn(self._child_name(branch, state)),
+            self._map_run(branch, state),
+        )
+
+        def read() -> Iterator[ExecutionDetail]:
+            return interpreter.journal.children_of(group)
+
+        def gather() -> None:
+            if writer is None or writer.parameters is None:
+                interpreter.succeeded(batch, branch, state, array(writer, read(), child))
+                return
+            parameters = fill(writer.parameters, self._scope(branch, state))
+            objects = interpreter.integrations.objects
+            interpreter.call(
+                batch, branch,
+                lambda: write_results(writer, objects, parameters, read(), map_run=map_run, arn_of_machine=child),
+                lambda later, result: interpreter.succeeded(later, branch, state, result),
+            )  # fmt: skip
+
+        interpreter.guarded(batch, branch, gather)
+
+    def _scope(self, branch: Branch, state: Map) -> Scope:
+        return effective(state, self._interpreter.scope(branch))
+
+    def _child_name(self, branch: Branch, state: Map) -> str:
+        return f"{branch.run.machine_name}/{state.label or state.name}"
+
+    def _map_run(self, branch: Branch, state: Map) -> str:
+        run = branch.run
+        made_up = uuid.uuid5(uuid.NAMESPACE_OID, f"{execution_arn(run.machine_name, run.name)}/{branch.group}")
+        return f"arn:aws:states:{ARN_PREFIX}:mapRun:{self._child_name(branch, state)}:{made_up}"
+
+
+def _machine_arn(name: str) -> str:
+    return f"arn:aws:states:{ARN_PREFIX}:stateMachine:{name}"
+
+
+def _whole(given: int | Path | None, scope: Scope, what: str, most: int) -> int | None:
+    return None if given is None else int(number(given, scope, what, most))
