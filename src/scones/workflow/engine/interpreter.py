@@ -94,7 +94,7 @@ class Interpreter:
     ) -> Run:  # fmt: skip
         """Begin an execution; ``parent`` is the branch that waits for its end."""
         self._last_run += 1
-        parent_id = parent.id if parent is not None else None
+        parent_id = parent.group if parent is not None else None
         run = Run(self._last_run, name, machine_name, machine, batch.now, given, digest, parent_id, item)
         run.root = self.branch(run, None, 0)
         batch.begun.append(run)

@@ -167,6 +167,7 @@ class SubExecutions:
     def _begin_children(self, batch: Batch, branch: Branch, state: Map, count: int) -> None:
         self._interpreter.rest(batch, branch, Phase.MAPPING)
         self._wait(branch)
+        branch.active = branch.failures = 0
         batch.event(branch.run, "MapStateStarted", state.name, {"length": count})
         batch.event(branch.run, "MapRunStarted", state.name, {"mapRunArn": self._map_run(branch, state)})
 

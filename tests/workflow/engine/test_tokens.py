@@ -1,0 +1,125 @@
+"""Task tokens: a Task that somebody else ends."""
+
+import queue
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scones.workflow.engine import Engine, StartRefused, TaskTimedOut
+
+from .conftest import HandClock
+
+ASK = "arn:aws:states:::lambda:invoke.waitForTaskToken"
+
+
+def asking(**fields: Any) -> dict[str, Any]:
+    parameters = {"FunctionName": "ask", "Payload": {"token.$": "$$.Task.Token"}}
+    task = {"Type": "Task", "Resource": ASK, "Parameters": parameters, "End": True, **fields}
+    return {"StartAt": "A", "States": {"A": task}}
+
+
+class Desk:
+    """Opens engines on one journal; ``tokens`` is what the function was asked with."""
+
+    def __init__(self, folder: Path, clock: HandClock) -> None:
+        self._folder, self._clock = folder, clock
+        self.tokens: queue.Queue[str] = queue.Queue()
+
+    def open(self, **fields: Any) -> Engine:
+        def ask(event: Any, context: Any) -> str:
+            self.tokens.put(event["token"])
+            return "this answer is not the result"
+
+        return Engine(self._folder / "j.db", {"m": asking(**fields)}, {"ask": ask}, clock=self._clock)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, clock: HandClock) -> Desk:
+    return Desk(tmp_path, clock)
+
+
+def test_the_result_is_what_is_sent_with_the_token(desk: Desk) -> None:
+    with desk.open(ResultPath="$.answer") as engine:
+        engine.start("m", {"n": 1}, name="e")
+        engine.send_task_success(desk.tokens.get(timeout=20), {"yes": True})
+        assert engine.wait("e", timeout=20)[0].output == {"n": 1, "answer": {"yes": True}}
+
+
+def test_a_failure_that_is_sent_is_the_tasks_failure_and_can_be_tried_again_with_a_new_token(desk: Desk) -> None:
+    retry = [{"ErrorEquals": ["Busy"], "IntervalSeconds": 1, "MaxAttempts": 1}]
+    with desk.open(Retry=retry) as engine:
+        engine.start("m", {}, name="e")
+        first = desk.tokens.get(timeout=20)
+        engine.send_task_failure(first, "Busy", "lunch")
+        engine._clock.move(2)  # type: ignore[attr-defined]
+        second = desk.tokens.get(timeout=20)
+        assert second != first
+        with pytest.raises(TaskTimedOut):
+            engine.send_task_success(first, {})
+        engine.send_task_failure(second, "Gone", "home")
+        ended = engine.wait("e", timeout=20)[0]
+    assert (ended.error, ended.cause) == ("Gone", "home")
+
+
+def test_a_token_that_is_answered_twice_or_that_nobody_gave_is_refused(desk: Desk) -> None:
+    with desk.open() as engine:
+        engine.start("m", {}, name="e")
+        token = desk.tokens.get(timeout=20)
+        with pytest.raises(StartRefused, match="InvalidOutput"):
+            engine.send_task_success(token, b"bytes")
+        engine.send_task_success(token, 1)
+        for use in (lambda: engine.send_task_success(token, 2), lambda: engine.send_task_heartbeat("made up")):
+            with pytest.raises(TaskTimedOut, match="no task waits for this token"):
+                use()
+        assert engine.wait("e", timeout=20)[0].output == 1
+
+
+def test_a_token_lives_through_a_restart_and_the_function_is_not_asked_again(desk: Desk) -> None:
+    with desk.open() as engine:
+        engine.start("m", {}, name="e")
+        token = desk.tokens.get(timeout=20)
+        while not any(event.type == "TaskSubmitted" for event in engine.history("e")):
+            pass
+    with desk.open() as engine:
+        engine.send_task_success(token, "late")
+        assert engine.wait("e", timeout=20)[0].output == "late"
+    assert desk.tokens.empty()
+
+
+def test_a_task_without_a_heartbeat_in_time_fails_as_such(desk: Desk, clock: HandClock) -> None:
+    with desk.open(HeartbeatSeconds=10, TimeoutSeconds=100) as engine:
+        engine.start("m", {}, name="e")
+        token = desk.tokens.get(timeout=20)
+        while not any(event.type == "TaskSubmitted" for event in engine.history("e")):
+            pass
+        for _ in range(3):
+            clock.move(8)
+            engine.send_task_heartbeat(token)
+        assert engine.status("e") == "RUNNING"
+        clock.move(11)
+        assert engine.wait("e", timeout=20)[0].error == "States.HeartbeatTimeout"
+
+
+def test_heartbeats_do_not_lengthen_the_timeout(desk: Desk, clock: HandClock) -> None:
+    with desk.open(HeartbeatSecondsPath="$.beat", TimeoutSecondsPath="$.limit") as engine:
+        engine.start("m", {"beat": 10, "limit": 20}, name="e")
+        token = desk.tokens.get(timeout=20)
+        while not any(event.type == "TaskSubmitted" for event in engine.history("e")):
+            pass
+        for _ in range(2):
+            clock.move(9)
+            engine.send_task_heartbeat(token)
+        clock.move(3)
+        assert engine.wait("e", timeout=20)[0].error == "States.Timeout"
+
+
+def test_a_timeout_goes_on_through_a_restart(desk: Desk, clock: HandClock) -> None:
+    with desk.open(TimeoutSeconds=20) as engine:
+        engine.start("m", {}, name="e")
+        desk.tokens.get(timeout=20)
+        while not any(event.type == "TaskSubmitted" for event in engine.history("e")):
+            pass
+    clock.move(21)
+    with desk.open(TimeoutSeconds=20) as engine:
+        assert engine.wait("e", timeout=20)[0].error == "States.Timeout"
