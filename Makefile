@@ -27,6 +27,7 @@ format: $(VENV)/dev  ## put the code in shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+bench-workflow: $(VENV)/peers
 bench-%: $(VENV)/run ## a benchmark: JSON on stdout, progress on stderr
 	@$(BIN)/python benchmarks/$*.py
 
@@ -37,6 +38,8 @@ lock: $(VENV)/dev    ## write the locks anew
 		pyproject.toml --group dev -o requirements-dev.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml --group train-rest -o requirements-train.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml --group peers -o requirements-peers.lock
 
 clean:               ## remove what make and the demo made; your own work in .scones stays
 	rm -rf $(VENV) .scones/demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -59,4 +62,9 @@ $(VENV)/train: $(VENV)/dev requirements-train.lock
 	@echo "installing torch (once; a minute or two) …" >&2
 	@$(PIP) install --no-compile torch==2.13.0
 	@$(PIP) install --no-compile --require-hashes -r requirements-train.lock
+	@touch $@
+
+# the engines that the workflow benchmark is held against
+$(VENV)/peers: $(VENV)/run requirements-peers.lock
+	@$(PIP) install --no-compile --require-hashes -r requirements-peers.lock
 	@touch $@
