@@ -102,7 +102,10 @@ def test_an_unknown_type_of_state_is_refused_with_those_that_there_are() -> None
         ({**with_state(Type="Succeed"), "TimeoutSeconds": 0}, "TimeoutSeconds: must be a whole number from 1"),
         (with_state(), "States.A.Type: is missing"),
         (task(Resource="arn:aws:states:::sqs:sendMessage"), "States.A.Resource: 'arn:aws:states:::sqs:sendMessage' is"),
-        (task(Resource="arn:aws:states:::lambda:invoke.waitForTaskToken"), "States.A.Parameters: must hand on $$.Task.Token"),
+        (
+            task(Resource="arn:aws:states:::lambda:invoke.waitForTaskToken"),
+            "States.A.Parameters: must hand on $$.Task.Token",
+        ),
         (task(Parameters={}), "States.A.Parameters.FunctionName: is missing"),
         (task(Parameters={"FunctionName": "f", "Payload": {"x.$": 3}}), "States.A.Parameters.Payload.x.$: a key that"),
         (task(Parameters={"FunctionName": "f", "FunctionName.$": "$.f"}), "States.A.Parameters.FunctionName.$: Func"),

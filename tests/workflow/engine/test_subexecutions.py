@@ -19,7 +19,10 @@ def parent(pattern: str, **fields: Any) -> dict[str, Any]:
         "Type": "Task", "Resource": resource, "Parameters": parameters, "End": True, **fields}}}  # fmt: skip
 
 
-CHILD = {"StartAt": "C", "States": {"C": {"Type": "Pass", "Parameters": {"twice.$": "States.MathAdd($.n, $.n)"}, "End": True}}}
+CHILD = {
+    "StartAt": "C",
+    "States": {"C": {"Type": "Pass", "Parameters": {"twice.$": "States.MathAdd($.n, $.n)"}, "End": True}},
+}
 FAILING = {"StartAt": "C", "States": {"C": {"Type": "Fail", "Error": "Bad", "Cause": "luck"}}}
 WAITING = {"StartAt": "C", "States": {"C": {"Type": "Wait", "Seconds": 9999, "End": True}}}
 

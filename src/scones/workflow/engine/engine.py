@@ -1,28 +1,24 @@
 """The engine: runs executions of state machines on this machine and journals every change before it counts.
 
-One thread owns all that runs. In each turn it takes what has come in (starts, answers, timers), works out what
-follows, journals all of it in one transaction, and then lets it take effect; so many executions share one write to
-the disk. Functions are called by worker threads, and an answer that nobody waits for any more is thrown away.
+One thread owns all that runs (:mod:`scones.workflow.engine.loop`). In each turn it takes what has come in (starts,
+answers, timers), works out what follows, journals all of it in one transaction, and then lets it take effect; so many
+executions share one write to the disk. Functions are called by worker threads, and an answer that nobody waits for
+any more is thrown away.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import logging
 import random as random_module
-import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-from scones.errors import JournalError, WorkflowError
 from scones.workflow.engine.batch import Batch
 from scones.workflow.engine.clock import Clock, SystemClock
 from scones.workflow.engine.definition import load
@@ -33,47 +29,22 @@ from scones.workflow.engine.items import Objects
 from scones.workflow.engine.journal import Journal
 from scones.workflow.engine.jsontext import Json, digest, dump
 from scones.workflow.engine.jsontext import load as load_json
+from scones.workflow.engine.loop import Loop
 from scones.workflow.engine.machine import StateMachine
 from scones.workflow.engine.reader import execution_arn
 from scones.workflow.engine.records import Event, Execution, ExecutionDetail, Status
-from scones.workflow.engine.run import Branch, Run
+from scones.workflow.engine.run import Run
 from scones.workflow.engine.starting import check_start, machine_name
 from scones.workflow.engine.workers import Outcome, Workers
 
 __all__ = ["Engine"]
 
 _LOGGER = logging.getLogger(__name__)
-_LONGEST_NAP: Final = 60.0
-"""Seconds after which the clock is looked at again: the time of day may be set, or the machine sleep."""
-_MOST_CHANGES: Final = 256
-"""Changes that one turn takes, so that none waits long for the disk."""
+_DAY: Final = 86_400.0
+_TIDY_EVERY: Final = 3600.0
+"""Seconds between two looks for executions that are too old to be kept."""
 _PREFETCH: Final = 2
 """Calls under way for each worker, so that no worker waits for the disk."""
-
-Answer = TypeVar("Answer")
-
-
-class _Reply(Generic[Answer]):
-    """The answer to a caller that waits for a turn."""
-
-    def __init__(self) -> None:
-        self._done = threading.Event()
-        self._error: BaseException | None = None
-        self._answer: Answer | None = None
-
-    def give(self, answer: Answer) -> None:
-        self._answer = answer
-        self._done.set()
-
-    def refuse(self, error: BaseException) -> None:
-        self._error = error
-        self._done.set()
-
-    def wait(self) -> Answer:
-        self._done.wait()
-        if self._error is not None:
-            raise self._error
-        return self._answer  # type: ignore[return-value]
 
 
 class Engine:
@@ -122,40 +93,25 @@ class Engine:
         }
         self._clock = clock or SystemClock()
         self._random = random or random_module.SystemRandom()
-        self._on_event = on_event
-        self._keep = (keep_days * 86_400.0, keep_count)
+        self._keep = (keep_days * _DAY, keep_count)
         self._definitions: dict[str, StateMachine] = {}
-        self._inbox: deque[Callable[[Batch], None]] = deque()
-        self._replies: set[_Reply[object]] = set()
-        self._timers: list[tuple[float, int, Branch, int]] = []
-        self._order = itertools.count()
-        self._changed = threading.Condition()
-        self._live: set[int] = set()  # what runs, as the journal knows it
-        self._waiters: dict[int, list[threading.Event]] = {}
-        self._broken: JournalError | None = None
-        self._stopping = self._stopped = False
-        self._journal = Journal(Path(journal_path))
-        try:
+        with ExitStack() as opened:
+            self._journal = Journal(Path(journal_path))
+            opened.callback(self._journal.close)
             self._reader = Journal.open_readonly(Path(journal_path))
-            integrations = Integrations(functions or {}, objects, publish, self._clock, self._random)
+            opened.callback(self._reader.close)
+            self._loop = Loop(self._journal, self._clock, on_event, self._tidy)
+            opened.callback(self._loop.stop)
             self._workers = Workers(concurrency, self._clock)
+            opened.callback(self._workers.stop, 0.0)
+            integrations = Integrations(functions or {}, objects, publish, self._clock, self._random)
             self._interpreter = Interpreter(
-                self._journal,
-                self._machines,
-                integrations,
-                self._random,
-                concurrency * _PREFETCH,
-                post=self._post,
-                submit=self._workers.submit,
-                give_up=self._workers.give_up,
-                ended=self._tell_waiters,
-            )
-            self._thread = threading.Thread(target=self._run, name="scones-engine", daemon=True)
-            self._thread.start()
+                self._journal, self._machines, integrations, self._random, self._workers, concurrency * _PREFETCH,
+                self._loop.post,
+            )  # fmt: skip
+            self._loop.start(self._interpreter)
             self.recover()
-        except BaseException:
-            self.stop()
-            raise
+            opened.pop_all()
 
     def __enter__(self) -> Engine:
         return self
@@ -197,7 +153,7 @@ class Engine:
                 )
             return None if run is None else _running(run)
 
-        return self._ask(begin) or self._reader.describe(name, machine)
+        return self._loop.ask(begin) or self._reader.describe(name, machine)
 
     def status(self, name: str, machine: str | None = None) -> Status:
         """An execution's status; raises as :meth:`describe`."""
@@ -223,7 +179,7 @@ class Engine:
     @property
     def running(self) -> int:
         """How many executions run, those of distributed Maps among them."""
-        return len(self._live)
+        return len(self._loop.live)
 
     def wait(self, *names: str, machine: str | None = None, timeout: float | None = None) -> list[ExecutionDetail]:
         """Wait until executions have ended, and answer them.
@@ -240,14 +196,12 @@ class Engine:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         for name in names:
-            self._wait_for(self._reader.find(name, machine), timeout, deadline)
+            self._loop.wait(self._reader.find(name, machine), timeout, deadline)
         return [self._reader.describe(name, machine) for name in names]
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until every execution has ended; raises as :meth:`wait`."""
-        with self._changed:
-            in_time = self._changed.wait_for(lambda: not self._live or self._over, timeout)
-        self._check_wait(in_time=in_time, ended=not self._live, timeout=timeout)
+        self._loop.join(timeout)
 
     def abort(self, name: str, machine: str | None = None, *, error: str = "", cause: str = "") -> None:
         """End a running execution as ABORTED; one that has ended stays as it is.
@@ -262,7 +216,7 @@ class Engine:
             if run is not None:
                 self._interpreter.end(batch, run, "ABORTED", error=error, cause=cause)
 
-        self._ask(abort)
+        self._loop.ask(abort)
 
     def send_task_success(self, token: str, output: Json) -> None:
         """Give the result of a Task that waits for its token.
@@ -283,7 +237,7 @@ class Engine:
 
     def send_task_heartbeat(self, token: str) -> None:
         """Say that a Task is being worked on, so that its HeartbeatSeconds begin anew; raises as above."""
-        if not self._ask(lambda batch: self._interpreter.heartbeat(batch, token)):
+        if not self._loop.ask(lambda batch: self._interpreter.tasks.heartbeat(batch, token)):
             raise TaskTimedOut
 
     def recover(self) -> int:
@@ -297,12 +251,12 @@ class Engine:
             found = [run for run in self._journal.running(self._definition) if run.id not in self._interpreter.runs]
             # All of them first: one may wait for another.
             self._interpreter.runs.update((run.id, run) for run in found)
-            self._live.update(run.id for run in found)
+            self._loop.live.update(run.id for run in found)
             for run in found:
                 self._interpreter.resume(batch, run)
             return len(found)
 
-        return self._ask(recover)
+        return self._loop.ask(recover)
 
     def prune(self, *, days: float | None = None, count: int | None = None) -> int:
         """Remove executions that have ended, with their histories; answers how many.
@@ -317,7 +271,7 @@ class Engine:
         before = self._clock.now() - (self._keep[0] if days is None else days * 86_400.0)
         keep = self._keep[1] if count is None else count
         removed = 0
-        while some := self._ask(lambda _: self._journal.prune(before, keep)):
+        while some := self._loop.ask(lambda _: self._journal.prune(before, keep)):
             removed += some
         return removed
 
@@ -328,114 +282,19 @@ class Engine:
             grace: seconds to wait for running functions. One that takes longer is given up, and runs
                 again when the engine is opened again.
         """
-        with self._changed:
-            self._stopping = True
-        if hasattr(self, "_workers") and not self._workers.stop(grace):
+        self._loop.pause()
+        if not self._workers.stop(grace):
             _LOGGER.warning("functions still ran after %g s; they run again when the engine is opened again", grace)
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-        if hasattr(self, "_thread") and self._thread is not threading.current_thread():
-            self._thread.join()
-        if hasattr(self, "_reader"):
-            self._reader.close()
+        self._loop.stop()
+        self._reader.close()
         self._journal.close()
-        self._wake_everybody()
 
     def check(self) -> None:
         """Raise what keeps the engine from working: JournalError, or WorkflowError once it was stopped."""
-        if self._broken is not None:
-            raise self._broken
-        if self._stopping:
-            raise WorkflowError("the engine was stopped; open it again to go on")
-
-    # The engine's thread
-
-    def _run(self) -> None:
-        while (changes := self._take()) is not None:
-            batch = Batch(self._clock.now(), self._on_event is not None)
-            for change in changes:
-                change(batch)
-            try:
-                self._interpreter.work(batch)
-                if batch:
-                    self._journal.commit(batch)
-            except JournalError as error:
-                self._break(error)
-                return
-            self._take_effect(batch)
-
-    def _take(self) -> list[Callable[[Batch], None]] | None:
-        """What the next turn is about; None once the engine has stopped."""
-        with self._changed:
-            while not self._inbox and not self._stopped and (pause := self._pause()) > 0:
-                self._clock.wait(self._changed, pause)
-            if self._stopped and not self._inbox:
-                return None
-            changes = [self._inbox.popleft() for _ in range(min(len(self._inbox), _MOST_CHANGES))]
-        if not self._stopping:
-            now = self._clock.now()
-            while self._timers and self._timers[0][0] <= now:
-                _, _, branch, ticket = heapq.heappop(self._timers)
-                changes.append(partial(self._interpreter.wake, branch=branch, ticket=ticket))
-        return changes
-
-    def _pause(self) -> float:
-        if not self._timers or self._stopping:
-            return _LONGEST_NAP
-        return min(_LONGEST_NAP, self._timers[0][0] - self._clock.now())
-
-    def _take_effect(self, batch: Batch) -> None:
-        batch.settle()
-        self._live.update(run.id for run in batch.begun)
-        for due, branch, ticket in batch.timers:
-            heapq.heappush(self._timers, (due, next(self._order), branch, ticket))
-        for event in batch.told:
-            try:
-                assert self._on_event is not None
-                self._on_event(event)
-            except Exception:
-                _LOGGER.exception("on_event failed")
-        for effect in batch.after:
-            effect()
-        if batch.endings and not self._live:
-            with self._changed:
-                self._changed.notify_all()
-
-    def _post(self, change: Callable[[Batch], None]) -> None:
-        """Hand a change to the next turn, from any thread."""
-        with self._changed:
-            self._inbox.append(change)
-            self._changed.notify_all()
-
-    def _ask(self, change: Callable[[Batch], Answer]) -> Answer:
-        """Have a change made, and answer what it answers once it is journaled."""
-        reply: _Reply[Answer] = _Reply()
-
-        def turn(batch: Batch) -> None:
-            try:
-                answer = change(batch)
-            except JournalError as error:
-                reply.refuse(error)
-                raise
-            except Exception as error:  # noqa: BLE001 - the caller's to deal with
-                reply.refuse(error)
-            else:
-                batch.after.append(lambda: self._give(reply, answer))
-
-        with self._changed:
-            self.check()
-            self._replies.add(reply)  # type: ignore[arg-type]
-            self._inbox.append(turn)
-            self._changed.notify_all()
-        return reply.wait()
-
-    def _give(self, reply: _Reply[Answer], answer: Answer) -> None:
-        self._replies.discard(reply)  # type: ignore[arg-type]
-        reply.give(answer)
+        self._loop.check()
 
     def _answer_token(self, token: str, outcome: Outcome) -> None:
-        if not self._ask(lambda batch: self._interpreter.token_answer(batch, token, outcome)):
+        if not self._loop.ask(lambda batch: self._interpreter.tasks.answer(batch, token, outcome)):
             raise TaskTimedOut
 
     def _definition(self, fingerprint: str) -> StateMachine:
@@ -443,54 +302,10 @@ class Engine:
             self._definitions[fingerprint] = load(self._journal.definition(fingerprint), source="the journal")
         return self._definitions[fingerprint]
 
-    def _break(self, error: JournalError) -> None:
-        """The journal cannot be written: nothing may take effect any more; start, join and wait say so."""
-        with self._changed:
-            self._broken = error
-            replies, self._replies = self._replies, set()
-        _LOGGER.debug("the engine stops: %s", error)
-        for reply in replies:
-            reply.refuse(error)
-        self._wake_everybody()
-
-    # Those who wait
-
-    @property
-    def _over(self) -> bool:
-        return self._stopped or self._broken is not None
-
-    def _tell_waiters(self, run: Run) -> None:
-        with self._changed:
-            self._live.discard(run.id)
-            waiters = self._waiters.pop(run.id, ())
-        for waiter in waiters:
-            waiter.set()
-
-    def _wake_everybody(self) -> None:
-        with self._changed:
-            waiters, self._waiters = self._waiters, {}
-            self._changed.notify_all()
-        for waiter in itertools.chain(*waiters.values()):
-            waiter.set()
-
-    def _wait_for(self, key: int, timeout: float | None, deadline: float | None) -> None:
-        waiter = threading.Event()
-        with self._changed:
-            if key not in self._live:
-                return
-            if not self._over:
-                self._waiters.setdefault(key, []).append(waiter)
-            else:
-                waiter.set()
-        in_time = waiter.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
-        self._check_wait(in_time=in_time, ended=key not in self._live, timeout=timeout)
-
-    def _check_wait(self, *, in_time: bool, ended: bool, timeout: float | None) -> None:
-        if ended:
-            return
-        self.check()
-        if not in_time:
-            raise WorkflowError(f"executions still run after {timeout:g} s; wait longer, or look at their history")
+    def _tidy(self) -> float:
+        """Remove some of what is too old to be kept; answers in how many seconds to look again."""
+        some = self._journal.prune(self._clock.now() - self._keep[0], self._keep[1])
+        return 0.0 if some else _TIDY_EVERY
 
 
 def _running(run: Run) -> Execution:

@@ -7,8 +7,6 @@ timers and answers are left in the batch, for afterwards.
 from __future__ import annotations
 
 import logging
-import secrets
-from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -29,16 +27,16 @@ from scones.workflow.engine.records import Status
 from scones.workflow.engine.resources import ARN_PREFIX
 from scones.workflow.engine.retrying import covers, retry_delay
 from scones.workflow.engine.run import PARKED, Branch, Phase, Run
-from scones.workflow.engine.states import Done, argument, caught, effective, finish, number, perform, wait_until
+from scones.workflow.engine.states import Done, caught, finish, perform, wait_until
 from scones.workflow.engine.subexecutions import SubExecutions
-from scones.workflow.engine.workers import Call, Outcome
+from scones.workflow.engine.tasks import Tasks
+from scones.workflow.engine.workers import Workers
 
 __all__ = ["Interpreter"]
 
 _LOGGER = logging.getLogger(__name__)
 _MOST_EVENTS: Final = 25_000
 """Events of an execution's history (Step Functions quotas); ends a machine that goes round for ever."""
-_LONGEST: Final = 99_999_999
 
 
 class Interpreter:
@@ -49,11 +47,9 @@ class Interpreter:
         machines: that can be started, by name.
         integrations: makes calls.
         random: for jitter, ``States.UUID`` and names.
+        workers: on whose threads.
         slots: how many calls may be under way.
         post: hands a change to a later turn of the engine, from any thread.
-        submit: has a call made by a worker.
-        give_up: tells that nobody waits for a call any more.
-        ended: told of each execution that has ended, once that is journaled.
     """
 
     def __init__(
@@ -62,12 +58,9 @@ class Interpreter:
         machines: Mapping[str, StateMachine],
         integrations: Integrations,
         random: Random,
+        workers: Workers,
         slots: int,
-        *,
         post: Callable[[Callable[[Batch], None]], None],
-        submit: Callable[[Call], None],
-        give_up: Callable[[Call], None],
-        ended: Callable[[Run], None],
     ) -> None:
         self.journal = journal
         self.machines = machines
@@ -76,14 +69,9 @@ class Interpreter:
         self.post = post
         self.runs: dict[int, Run] = {}
         self.named: dict[tuple[str, str], Run] = {}
-        self.tokens: dict[str, Branch] = {}
+        self.tasks = Tasks(self, integrations, workers, slots)
         self._fanout = FanOut(self)
         self._subs = SubExecutions(self)
-        self._submit = submit
-        self._give_up_call = give_up
-        self._ended = ended
-        self._slots = slots
-        self._queue: deque[tuple[Branch, int]] = deque()
         self._last_run, self._last_branch = journal.last_ids()
 
     # Beginnings
@@ -97,8 +85,8 @@ class Interpreter:
         parent_id = parent.group if parent is not None else None
         run = Run(self._last_run, name, machine_name, machine, batch.now, given, digest, parent_id, item)
         run.root = self.branch(run, None, 0)
-        batch.begun.append(run)
         batch.event(run, "ExecutionStarted", None, {"input": given})
+        batch.begun.append(run)
         self._adopt(batch, run)
         self.enter(batch, run.root, machine.start_at, given)
         return run
@@ -116,8 +104,7 @@ class Interpreter:
         """Take up an execution of the journal."""
         self._adopt(batch, run)
         for branch in self._tree(run.root):
-            if branch.token is not None:
-                self.tokens[branch.token] = branch
+            self.tasks.expect(branch)
             if branch.due is not None:
                 batch.timers.append((branch.due, branch, branch.ticket))
             elif branch.phase is Phase.READY:
@@ -149,8 +136,8 @@ class Interpreter:
         while True:
             if batch.agenda:
                 branch, ticket = batch.agenda.popleft()
-            elif self._queue and self._slots > 0:
-                branch, ticket = self._queue.popleft()
+            elif (first := self.tasks.next()) is not None:
+                branch, ticket = first
             else:
                 return
             if branch.ticket != ticket or branch.run.over:
@@ -198,11 +185,8 @@ class Interpreter:
         branch.phase, branch.due, branch.deadline = phase, due, deadline
         if phase is not Phase.CALLED:
             branch.begun = 0
-            if branch.token is not None:
-                self.tokens.pop(branch.token, None)
-                branch.token = None
-        if branch.call is not None:
-            self._release(batch, branch)
+            self.tasks.forget(branch)
+        self.tasks.release(batch, branch)
         if due is not None:
             batch.timers.append((due, branch, branch.ticket))
         batch.touch(branch)
@@ -264,7 +248,7 @@ class Interpreter:
             cause = f"The execution has had {_MOST_EVENTS:,} events, the most it may have"
             self.end(batch, run, "FAILED", error=RUNTIME, cause=cause)
         elif isinstance(state, Task):
-            self._begin_task(batch, branch, state)
+            (self._subs.start if state.resource.kind == "start" else self.tasks.begin)(batch, branch, state)
         elif isinstance(state, Parallel):
             self._fanout.begin_parallel(batch, branch, state)
         elif isinstance(state, Map):
@@ -278,81 +262,6 @@ class Interpreter:
                 self.rest(batch, branch, Phase.WAITING, due)
         else:
             self.done(batch, branch, perform(state, self.scope(branch)))  # type: ignore[arg-type]
-
-    def _begin_task(self, batch: Batch, branch: Branch, task: Task) -> None:
-        if task.resource.kind == "start":
-            self._subs.start(batch, branch, task)
-            return
-        if self._slots <= 0:
-            self._queue.append((branch, branch.ticket))
-            return
-        if task.resource.pattern == "token" and branch.token is None:
-            branch.token = secrets.token_urlsafe(48)
-            self.tokens[branch.token] = branch
-            batch.touch(branch)
-        parameters = argument(task, self.scope(branch))
-        timeout, heartbeat = self._limits(branch, task)
-        self.call(
-            batch, branch, lambda: self.integrations.call(task.resource, parameters, timeout),
-            lambda later, result: self._called(later, branch, task, result), timeout, heartbeat,
-        )  # fmt: skip
-
-    def _limits(self, branch: Branch, task: Task) -> tuple[float | None, float | None]:
-        """A Task's timeout and heartbeat in seconds, None for none."""
-        if task.timeout is None and task.heartbeat is None:
-            return None, None
-        scope = effective(task, self.scope(branch))
-        timeout = None if task.timeout is None else number(task.timeout, scope, "TimeoutSecondsPath", _LONGEST)
-        heartbeat = None if task.heartbeat is None else number(task.heartbeat, scope, "HeartbeatSecondsPath", _LONGEST)
-        return timeout, heartbeat
-
-    def call(
-        self, batch: Batch, branch: Branch, work: Callable[[], Json], then: Callable[[Batch, Json], None],
-        timeout: float | None = None, heartbeat: float | None = None,
-    ) -> None:  # fmt: skip
-        """Have a worker do something once the batch is journaled, and go on with its result."""
-        ticket = branch.ticket
-
-        def answer(batch: Batch, outcome: Outcome) -> None:
-            if call.given_up:
-                return
-            self._slots += 1
-            branch.call = None
-            if branch.ticket != ticket or branch.run.over:
-                return
-            if isinstance(outcome, StateFailure):
-                self.guarded(batch, branch, lambda: self.failed(batch, branch, outcome))
-            else:
-                self.guarded(batch, branch, lambda: then(batch, outcome))
-
-        call = Call(work, lambda outcome: self.post(lambda later: answer(later, outcome)), timeout, heartbeat)
-        self._slots -= 1
-        branch.call = call
-        batch.after.append(lambda: self._submit(call))
-        if timeout is not None or heartbeat is not None:
-            limit = min(timeout or _LONGEST, heartbeat or _LONGEST)
-            batch.timers.append((batch.now + limit, branch, ticket))
-
-    def _release(self, batch: Batch, branch: Branch) -> None:
-        """Wait no longer for a branch's call."""
-        call, branch.call = branch.call, None
-        if call is not None and not call.given_up:
-            self._slots += 1
-            call.given_up = True
-            batch.after.append(lambda: self._give_up_call(call))
-
-    def _called(self, batch: Batch, branch: Branch, task: Task, result: Json) -> None:
-        if task.resource.pattern != "token":
-            self.succeeded(batch, branch, task, result)
-            return
-        batch.event(branch.run, "TaskSubmitted", branch.state, {"output": result})
-        timeout, _ = self._limits(branch, task)
-        self._await_token(batch, branch, task, None if timeout is None else batch.now + timeout)
-
-    def _await_token(self, batch: Batch, branch: Branch, task: Task, deadline: float | None) -> None:
-        _, heartbeat = self._limits(branch, task)
-        limits = [limit for limit in (deadline, heartbeat and batch.now + heartbeat) if limit]
-        self.rest(batch, branch, Phase.CALLED, min(limits, default=None), deadline)
 
     def succeeded(self, batch: Batch, branch: Branch, state: Fallible, result: Json) -> None:
         """The work of a Task, Parallel or Map has this raw result."""
@@ -443,7 +352,6 @@ class Interpreter:
         self.drop(batch, run.root)
         batch.endings.append(Ending(run, status, batch.pack(run, output), error, cause))
         del self.runs[run.id], self.named[run.machine_name, run.name]
-        batch.after.append(lambda: self._ended(run))
         if run.parent is not None:
             self._subs.child_ended(batch, run, status, output, error, cause)
 
@@ -452,9 +360,8 @@ class Interpreter:
         branch.ticket += 1
         self._fanout.clear(batch, branch)
         self._subs.clear(batch, branch)
-        self._release(batch, branch)
-        if branch.token is not None:
-            self.tokens.pop(branch.token, None)
+        self.tasks.release(batch, branch)
+        self.tasks.forget(branch)
         batch.drop(branch)
 
     # From outside
@@ -471,53 +378,15 @@ class Interpreter:
             self.guarded(batch, branch, lambda: self._due(batch, branch))
 
     def _due(self, batch: Batch, branch: Branch) -> None:
-        state, call = self.state(branch), branch.call
-        if call is not None:
-            limit = min(call.timeout or _LONGEST, call.heartbeat or _LONGEST)
-            due = (batch.now if call.started is None else call.started) + limit
-            if due > batch.now:  # it has not run so long yet: other calls were before it
-                batch.timers.append((due, branch, branch.ticket))
-                return
-            late = call.timeout is None or (call.heartbeat is not None and call.heartbeat < call.timeout)
-            self.failed(batch, branch, _too_late(state, heartbeat=late))
+        state = self.state(branch)
+        if branch.call is not None or branch.phase is Phase.CALLED:
+            assert isinstance(state, Task)
+            self.tasks.due(batch, branch, state)
         elif branch.phase is Phase.WAITING:
             self.done(batch, branch, perform(state, self.scope(branch)))  # type: ignore[arg-type]
-        elif branch.phase is Phase.CALLED:
-            over = branch.deadline is not None and branch.deadline <= batch.now
-            self.failed(batch, branch, _too_late(state, heartbeat=not over))
         else:
             branch.due = None
             batch.agenda.append((branch, branch.ticket))
-
-    def token_answer(self, batch: Batch, token: str, outcome: Outcome) -> bool:
-        """Somebody sends a Task's result or failure; False where no Task waits for it."""
-        branch = self.tokens.get(token)
-        if branch is None:
-            return False
-        task = self.state(branch)
-        assert isinstance(task, Task)
-        if isinstance(outcome, StateFailure):
-            self.guarded(batch, branch, lambda: self.failed(batch, branch, outcome))
-        else:
-            self.guarded(batch, branch, lambda: self.succeeded(batch, branch, task, outcome))
-        return True
-
-    def heartbeat(self, batch: Batch, token: str) -> bool:
-        """Somebody works on a Task; False where no Task waits for it."""
-        branch = self.tokens.get(token)
-        if branch is None:
-            return False
-        task = self.state(branch)
-        assert isinstance(task, Task)
-        if branch.phase is Phase.CALLED and task.heartbeat is not None:
-            self._await_token(batch, branch, task, branch.deadline)
-        return True
-
-
-def _too_late(state: State, *, heartbeat: bool) -> StateFailure:
-    if heartbeat:
-        return StateFailure(HEARTBEAT_TIMEOUT, f"The state {state.name} sent no heartbeat in time")
-    return StateFailure(TIMEOUT, f"The state {state.name} took longer than its TimeoutSeconds")
 
 
 def _iso(seconds: float) -> str:

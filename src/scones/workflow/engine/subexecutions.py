@@ -162,7 +162,7 @@ class SubExecutions:
             batch.items.extend((branch.group, index, chunk) for index, chunk in enumerate(chunks))
             self._feed_later(branch, state)
 
-        interpreter.call(batch, branch, lambda: read_items(reader, objects, parameters, most), keep)
+        interpreter.tasks.call(batch, branch, lambda: read_items(reader, objects, parameters, most), keep)
 
     def _begin_children(self, batch: Batch, branch: Branch, state: Map, count: int) -> None:
         self._interpreter.rest(batch, branch, Phase.MAPPING)
@@ -285,7 +285,7 @@ class SubExecutions:
                 return
             parameters = fill(writer.parameters, self._scope(branch, state))
             objects = interpreter.integrations.objects
-            interpreter.call(
+            interpreter.tasks.call(
                 batch, branch,
                 lambda: write_results(writer, objects, parameters, read(), map_run=map_run, arn_of_machine=child),
                 lambda later, result: interpreter.succeeded(later, branch, state, result),

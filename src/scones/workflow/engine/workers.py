@@ -79,8 +79,9 @@ class Workers:
         # Daemons: a function that hangs must not keep the process alive.
         thread = threading.Thread(target=self._run, name="scones-worker", daemon=True)
         with self._lock:
-            self._threads.add(thread)
-        thread.start()
+            if not self._stopping:
+                self._threads.add(thread)
+                thread.start()
 
     def _run(self) -> None:
         needed = True
