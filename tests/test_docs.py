@@ -81,3 +81,15 @@ def test_the_public_names_are_there() -> None:
 def test_every_module_stays_a_readable_size() -> None:
     long = {str(path): n for path in ROOT.glob("src/**/*.py") if (n := len(path.read_text().splitlines())) > 400}
     assert not long
+
+
+def test_the_walkthrough_of_the_engine_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/workflow.md").read_text(), re.S)
+    script = tmp_path / "walkthrough.py"
+    script.write_text("\n".join(blocks))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "SUCCEEDED {'text': 'Hello, Ada'}"
+    assert lines[-2:] == ["{'granted': True}", "[5, 3]"]

@@ -119,6 +119,7 @@ class Interpreter:
     def _adopt(self, batch: Batch, run: Run) -> None:
         self.runs[run.id] = run
         self.named[run.machine_name, run.name] = run
+        self._subs.adopt(run)
         if run.machine.timeout is not None:
             batch.timers.append((run.started + run.machine.timeout, run.root, -1))
 

@@ -200,7 +200,7 @@ class Loop:
                 return None
             changes = [self._inbox.popleft() for _ in range(min(len(self._inbox), _MOST_CHANGES))]
         now = self._clock.now()
-        while not self._pausing and self._timers and self._timers[0][0] <= now:
+        while not self._pausing and self._timers and self._timers[0][0] <= now and len(changes) < 2 * _MOST_CHANGES:
             _, _, branch, ticket = heapq.heappop(self._timers)
             changes.append(partial(self._interpreter.wake, branch=branch, ticket=ticket))
         return changes

@@ -83,8 +83,6 @@ class SubExecutions:
                 self._interpreter.rest(batch, branch, Phase.CALLED, deadline, deadline)
                 self._wait(branch)
             child = self._interpreter.begin(batch, machine, definition, name, given, fingerprint, parent)
-            if waits:
-                self._children[branch.group][child.id] = child
         if not waits:
             moment = datetime.fromtimestamp(started, UTC).isoformat()
             result = {"ExecutionArn": execution_arn(machine, name), "StartDate": moment}
@@ -93,14 +91,15 @@ class SubExecutions:
     def wait_for(self, branch: Branch) -> None:
         """Take up a branch of the journal that waits for executions."""
         self._waiting[branch.group] = branch
-        self._children[branch.group] = {
-            run.id: run for run in self._interpreter.runs.values() if run.parent == branch.group
-        }
 
     def _wait(self, branch: Branch) -> None:
         branch.group = self._interpreter.number()
         self._waiting[branch.group] = branch
-        self._children[branch.group] = {}
+
+    def adopt(self, run: Run) -> None:
+        """Keep in mind that somebody waits for an execution, or soon will."""
+        if run.parent is not None:
+            self._children.setdefault(run.parent, {})[run.id] = run
 
     def child_ended(
         self, batch: Batch, run: Run, status: Status, output: Json, error: str | None, cause: str | None
@@ -237,10 +236,9 @@ class SubExecutions:
             given = branch.items.take()
             visit = f"{self._map_run(branch, state)}/{branch.begun}"
             name = str(uuid.uuid5(uuid.NAMESPACE_OID, visit))
-            run = interpreter.begin(
+            interpreter.begin(
                 batch, self._child_name(branch, state), state.child, name, given, digest(given), branch, branch.begun
             )
-            self._children[branch.group][run.id] = run
             branch.begun += 1
             branch.active += 1
         if branch.active == 0 and not branch.items.left:
