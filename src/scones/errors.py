@@ -36,7 +36,9 @@ that message as one line and ends with the error's ``exit_code``; ``--debug`` sh
     │   └── ExecutionMissing        63   no execution of that name
     ├── ThresholdConfidenceNotMet   64   not sure enough: a person decides
     ├── MessageError                65   an event or answer lacks a field or has a wrong one
-    └── DispatchError               70   a depot or its orders are wrong
+    ├── DispatchError               70   a depot or its orders are wrong
+    └── NotificationError           80   a notification did not get through, and may later
+        └── NotificationRefused     81   a receiver refuses it for good
 
 The class names of function errors are part of the wire contract: Step Functions matches a ``Retry`` or
 ``Catch`` on them (``EndpointBusy`` is retried, ``ThresholdConfidenceNotMet`` is caught).
@@ -57,6 +59,8 @@ __all__ = [
     "ExecutionMissing",
     "JournalError",
     "MessageError",
+    "NotificationError",
+    "NotificationRefused",
     "ObjectExists",
     "ObjectMissing",
     "ObjectTooLarge",
@@ -270,3 +274,24 @@ class DispatchError(SconesError):
     """A depot or its orders are wrong."""
 
     exit_code = 70
+
+
+class NotificationError(SconesError):
+    """A notification did not get through, and may later.
+
+    Args:
+        message: what went wrong.
+        retry_after: seconds that the receiver asks to be left alone, where it does.
+    """
+
+    exit_code = 80
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotificationRefused(NotificationError):
+    """A receiver refuses a notification for good."""
+
+    exit_code = 81

@@ -6,13 +6,20 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from scones.errors import SettingsError
 
 __all__ = ["Settings"]
+
+_Address = Annotated[str, Field(pattern=r"^[^\s\p{C}@<>,;]+@[^\s\p{C}@<>,;]+$")]
+
+
+def _listed(value: Any) -> Any:
+    """A list, as a variable gives it: between commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class Settings(BaseModel):
@@ -28,7 +35,7 @@ class Settings(BaseModel):
         'autumn'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     store: str = Field(
         ".scones/store",
@@ -53,6 +60,32 @@ class Settings(BaseModel):
         300.0, gt=0, description="Seconds after which an arrival whose execution left no result may be taken over"
     )
     cifar100: Path | None = Field(None, description="Path of cifar-100-python.tar.gz, if you have it already")
+    notify_channels: Annotated[
+        tuple[Literal["log", "console", "webhook", "email", "sns"], ...], BeforeValidator(_listed)
+    ] = Field(("log",), description="Where failures, review requests and drift alarms are told")
+    notify_window: float = Field(60.0, gt=0, description="Seconds between two messages about the same thing")
+    notify_rate: float = Field(20.0, ge=1, description="Messages a minute through one channel, at most")
+    notify_timeout: float = Field(10.0, gt=0, description="Seconds to wait for a receiver's answer")
+    notify_webhook_url: SecretStr | None = Field(None, description="Where messages are posted")
+    notify_webhook_secret: SecretStr | None = Field(
+        None, description="What they are signed with: `whsec_` and 24 to 64 bytes in base64"
+    )
+    notify_email_host: str | None = Field(None, description="The mail server")
+    notify_email_port: int | None = Field(
+        None, ge=1, le=65535, description="Its port; default: 587, 465 or 25, after `notify_email_security`"
+    )
+    notify_email_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection to it is kept secret"
+    )
+    notify_email_user: str | None = Field(None, description="Whom to log in as, where it asks for that")
+    notify_email_password: SecretStr | None = Field(None, description="The password for it")
+    notify_email_from: _Address | None = Field(None, description="The sender's address")
+    notify_email_to: Annotated[tuple[_Address, ...], BeforeValidator(_listed)] = Field(
+        (), description="The receivers' addresses"
+    )
+    notify_sns_topic: str | None = Field(
+        None, pattern=r"^arn:[^:]+:sns:[^:]+:[^:]+:[^:]+$", description="The ARN of the topic on AWS"
+    )
 
     @classmethod
     def load(
@@ -88,7 +121,9 @@ class Settings(BaseModel):
             if first["type"] == "extra_forbidden":
                 known = ", ".join(cls.model_fields)
                 raise SettingsError(f"unknown setting {name!r}: the settings are {known}") from error
-            raise SettingsError(f"setting {name}={first['input']!r}: {first['msg']}") from error
+            secret = SecretStr in get_args(cls.model_fields[str(first["loc"][0])].annotation)
+            given = "(a secret)" if secret else repr(first["input"])
+            raise SettingsError(f"setting {name}={given}: {first['msg']}") from error
 
 
 def _read_file(file: Path) -> dict[str, Any]:
