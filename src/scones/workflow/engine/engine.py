@@ -196,7 +196,9 @@ class Engine:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         for name in names:
-            self._loop.wait(self._reader.find(name, machine), timeout, deadline)
+            running = self._interpreter.named.get((machine or "", name))
+            key = self._reader.find(name, machine) if running is None else running.id
+            self._loop.wait(key, timeout, deadline)
         return [self._reader.describe(name, machine) for name in names]
 
     def join(self, timeout: float | None = None) -> None:
