@@ -217,3 +217,11 @@ def test_a_faulty_machine_is_refused_when_the_engine_is_opened(tmp_path: Path) -
     with pytest.raises(DefinitionError, match="problems in the machine m"):
         Engine(tmp_path / "j.db", {"m": {"StartAt": "A", "States": {"A": {"Type": "Map"}}}})
     assert not (tmp_path / "j.db").exists()
+
+
+def test_timeouts_of_tasks_that_have_ended_are_not_held_until_they_are_due(tmp_path: Path) -> None:
+    with Engine(tmp_path / "j.db", {"m": task(TimeoutSeconds=3600)}, {"f": lambda event, context: event}) as engine:
+        for number in range(1500):
+            engine.start("m", number)
+        engine.join(WAIT)
+        assert len(engine._loop._timers) <= 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from scones.workflow.engine.failure import StateFailure
-from scones.workflow.engine.items import Items
+from scones.workflow.engine.items import Items, Plan
 from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.machine import Fallible, Map, Parallel
 from scones.workflow.engine.run import Branch, Phase
@@ -14,7 +14,6 @@ from scones.workflow.engine.states import argument, effective, item_input, map_i
 if TYPE_CHECKING:
     from scones.workflow.engine.batch import Batch
     from scones.workflow.engine.interpreter import Interpreter
-    from scones.workflow.engine.paths import Scope
 
 __all__ = ["FanOut"]
 
@@ -39,10 +38,10 @@ class FanOut:
 
     def begin_map(self, batch: Batch, branch: Branch, state: Map) -> None:
         """Begin the first items of an inline Map."""
-        items = self._items(branch, state)
-        batch.event(branch.run, "MapStateStarted", state.name, {"length": items.count})
+        plan = self._plan(branch, state)
+        batch.event(branch.run, "MapStateStarted", state.name, {"length": plan.items.count})
         self._interpreter.rest(batch, branch, Phase.JOINING)
-        branch.children, branch.active, branch.items = {}, 0, items
+        branch.children, branch.active, branch.plan = {}, 0, plan
         self._feed(batch, branch, state)
 
     def resume(self, batch: Batch, branch: Branch) -> None:
@@ -57,7 +56,9 @@ class FanOut:
         """``$$.Map`` in the work for an item of a Map."""
         state = self._interpreter.state(parent)
         assert isinstance(state, Map)
-        return {"Item": {"Index": item, "Value": map_items(state, self._scope(parent, state))[item]}}
+        if parent.plan is None:
+            parent.plan = self._plan(parent, state)
+        return {"Item": {"Index": item, "Value": parent.plan.items.item(item)}}
 
     def child_done(self, batch: Batch, child: Branch, output: Json) -> None:
         """A child has ended well."""
@@ -84,17 +85,16 @@ class FanOut:
 
     def clear(self, batch: Batch, branch: Branch) -> None:
         """The children of a branch are no longer needed."""
-        children, branch.children, branch.items = branch.children, None, None
+        children, branch.children, branch.plan = branch.children, None, None
         for child in (children or {}).values():
             self._interpreter.drop(batch, child)
 
-    def _items(self, branch: Branch, state: Map) -> Items:
-        scope = self._scope(branch, state)
-        items = map_items(state, scope)
-        return Items(len(items), items, lambda number, item: item_input(state, scope, number, item))
-
-    def _scope(self, branch: Branch, state: Map) -> Scope:
-        return effective(state, self._interpreter.scope(branch))
+    def _plan(self, branch: Branch, state: Map) -> Plan:
+        scope = effective(state, self._interpreter.scope(branch))
+        listed = map_items(state, scope)
+        items = Items(len(listed), listed, lambda number, item: item_input(state, scope, number, item))
+        items.skip(branch.begun)
+        return Plan(items, number(state.max_concurrency or 0, scope, "MaxConcurrencyPath", 10**9) or _MOST)
 
     def _go_on(self, batch: Batch, branch: Branch, state: Fallible) -> None:
         if isinstance(state, Map):
@@ -104,19 +104,18 @@ class FanOut:
 
     def _feed(self, batch: Batch, branch: Branch, state: Map) -> None:
         """Begin as many items as may work at the same time; join when all have ended."""
-        if branch.items is None:
-            branch.items = self._items(branch, state)
-            branch.items.skip(branch.begun)
-        most = number(state.max_concurrency or 0, self._scope(branch, state), "MaxConcurrencyPath", 10**9) or _MOST
-        while branch.items.left and branch.active < most:
+        if branch.plan is None:
+            branch.plan = self._plan(branch, state)
+        items = branch.plan.items
+        while items.left and branch.active < branch.plan.at_once:
             item = branch.begun
             batch.event(branch.run, "MapIterationStarted", state.name, {"index": item})
-            given = branch.items.take()
+            given = items.take()
             branch.begun += 1
             branch.active += 1
             batch.touch(branch)
             self._begin(batch, branch, item, state.start_at, given)
-        if branch.active == 0 and not branch.items.left:
+        if branch.active == 0 and not items.left:
             self._join(batch, branch, state)
 
     def _begin(self, batch: Batch, parent: Branch, item: int, start_at: str, given: Json) -> None:

@@ -367,15 +367,19 @@ class Interpreter:
 
     # From outside
 
+    def awaits(self, branch: Branch, ticket: int) -> bool:
+        """Whether anything still waits for a timer."""
+        return not branch.run.over and ticket in (-1, branch.ticket)
+
     def wake(self, batch: Batch, branch: Branch, ticket: int) -> None:
         """A timer has rung."""
-        if branch.run.over:
+        if not self.awaits(branch, ticket):
             return
         if ticket == -1:
             run, seconds = branch.run, branch.run.machine.timeout
             cause = f"The execution took longer than its {seconds} s"
             self.end(batch, run, "TIMED_OUT", error=TIMEOUT, cause=cause)
-        elif branch.ticket == ticket:
+        else:
             self.guarded(batch, branch, lambda: self._due(batch, branch))
 
     def _due(self, batch: Batch, branch: Branch) -> None:

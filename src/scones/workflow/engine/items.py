@@ -13,7 +13,7 @@ from scones.workflow.engine.failure import ITEM_READER_FAILED, StateFailure
 from scones.workflow.engine.jsontext import Json, dump, dump_bytes, load
 from scones.workflow.engine.machine import ItemReader
 
-__all__ = ["CHUNK", "Chunks", "Items", "Listed", "Objects", "read_items"]
+__all__ = ["CHUNK", "Chunks", "Items", "Listed", "Objects", "Plan", "read_items"]
 
 CHUNK: Final = 1000
 """Items that are kept together in the journal."""
@@ -43,6 +43,17 @@ class Objects(Protocol):
     def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
         """The objects whose keys begin so, in the order of their keys."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a Map goes through its items: worked out once, when it begins or is taken up."""
+
+    items: Items
+    at_once: float
+    """How many children may work at the same time."""
+    tolerated_count: float | None = None
+    tolerated_percentage: float = 0.0
 
 
 class Items:
@@ -82,6 +93,10 @@ class Items:
             return
         for _ in range(children):
             self.take()
+
+    def item(self, number: int) -> Json:
+        """An item as it was read."""
+        return self._items[number]
 
     @property
     def left(self) -> bool:

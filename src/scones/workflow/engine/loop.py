@@ -25,6 +25,8 @@ __all__ = ["Loop"]
 _LOGGER = logging.getLogger(__name__)
 _LONGEST_NAP: Final = 60.0
 """Seconds after which the clock is looked at again: the time of day may be set, or the machine sleep."""
+_FEW_TIMERS: Final = 1000
+"""Timers that are kept whether or not anything waits for them any more."""
 _MOST_CHANGES: Final = 256
 """Changes that one turn takes, so that none waits long for the disk."""
 
@@ -76,6 +78,7 @@ class Loop:
         self._changed = threading.Condition()
         self._timers: list[tuple[float, int, Branch, int]] = []
         self._order = itertools.count()
+        self._most_timers = _FEW_TIMERS
         self._replies: set[_Reply[object]] = set()
         self._waiters: dict[int, list[threading.Event]] = {}
         self._broken: JournalError | None = None
@@ -215,6 +218,11 @@ class Loop:
         batch.settle()
         for due, branch, ticket in batch.timers:
             heapq.heappush(self._timers, (due, next(self._order), branch, ticket))
+        if len(self._timers) > self._most_timers:
+            # Most are of Tasks that have long ended, and would be held until their timeouts.
+            self._timers = [timer for timer in self._timers if self._interpreter.awaits(*timer[2:])]
+            heapq.heapify(self._timers)
+            self._most_timers = 2 * len(self._timers) + _FEW_TIMERS
         for event in batch.told:
             try:
                 assert self._on_event is not None

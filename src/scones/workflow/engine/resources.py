@@ -35,6 +35,7 @@ _SERVICES: Final[Mapping[str, tuple[Kind, Pattern]]] = {
     "states:startExecution.sync": ("start", "sync"),
     "states:startExecution.sync:2": ("start", "sync2"),
     "aws-sdk:s3:putObject": ("put", ""),
+    "aws-sdk:s3:putObject.waitForTaskToken": ("put", "token"),
 }
 _SERVICE_ARN = re.compile(r"arn:aws[\w-]*:states:::(.+)")
 _FUNCTION_ARN = re.compile(r"arn:aws[\w-]*:lambda:[^:]*:[^:]*:function:[\w-]+(?::[\w$-]+)?")

@@ -15,7 +15,7 @@ from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.machine import StateMachine
 
 if TYPE_CHECKING:
-    from scones.workflow.engine.items import Items
+    from scones.workflow.engine.items import Plan
     from scones.workflow.engine.workers import Call
 
 __all__ = ["PARKED", "Branch", "Phase", "Run"]
@@ -96,4 +96,5 @@ class Branch:
     """Children, or child executions, that work."""
     failures: int = 0
     """Child executions that failed."""
-    items: Items | None = None
+    plan: Plan | None = None
+    """How a Map goes through its items; None until it is worked out."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from scones.workflow.engine.data import fill
 from scones.workflow.engine.failure import EXCEED_TOLERATED, StartRefused, StateFailure
 from scones.workflow.engine.integrations import text_parameter
-from scones.workflow.engine.items import CHUNK, Chunks, Items, read_items
+from scones.workflow.engine.items import CHUNK, Chunks, Items, Plan, read_items
 from scones.workflow.engine.jsontext import Json, digest, dump, load
 from scones.workflow.engine.machine import Map, Task
 from scones.workflow.engine.paths import Path, Scope
@@ -200,8 +200,21 @@ class SubExecutions:
             self._interpreter.end(batch, run, "ABORTED", error="", cause="The state that waited for it has ended")
         branch.group = 0
 
-    def _items(self, branch: Branch, state: Map) -> Items:
-        journal, group, scope = self._interpreter.journal, branch.group, self._scope(branch, state)
+    def _plan(self, branch: Branch, state: Map) -> Plan:
+        scope = self._scope(branch, state)
+        items = self._items(branch, state, scope)
+        items.skip(branch.begun)
+        at_once = number(state.max_concurrency or 0, scope, "MaxConcurrencyPath", 10**9) or _MOST
+        count = state.tolerated_count
+        return Plan(
+            items,
+            min(at_once, _MOST),
+            None if count is None else number(count, scope, "ToleratedFailureCountPath", 10**9),
+            number(state.tolerated_percentage, scope, "ToleratedFailurePercentagePath", 100),
+        )
+
+    def _items(self, branch: Branch, state: Map, scope: Scope) -> Items:
+        journal, group = self._interpreter.journal, branch.group
 
         def shape(index: int, item: Json) -> Json:
             return item_input(state, scope, index, item)
@@ -225,15 +238,13 @@ class SubExecutions:
     def _feed(self, batch: Batch, branch: Branch, state: Map) -> None:
         """Begin as many children as may run at the same time; gather when all have ended."""
         interpreter = self._interpreter
-        if branch.items is None:
-            branch.items = self._items(branch, state)
-            branch.items.skip(branch.begun)
-        self._check_failures(branch, state)
-        scope = self._scope(branch, state)
-        wanted = number(state.max_concurrency or 0, scope, "MaxConcurrencyPath", 10**9) or _MOST
+        if branch.plan is None:
+            branch.plan = self._plan(branch, state)
+        items = branch.plan.items
+        _check_failures(branch, branch.plan, batched=state.batcher is not None)
         assert state.child is not None
-        while branch.items.left and branch.active < min(wanted, _MOST):
-            given = branch.items.take()
+        while items.left and branch.active < branch.plan.at_once:
+            given = items.take()
             visit = f"{self._map_run(branch, state)}/{branch.begun}"
             name = str(uuid.uuid5(uuid.NAMESPACE_OID, visit))
             interpreter.begin(
@@ -241,28 +252,10 @@ class SubExecutions:
             )
             branch.begun += 1
             branch.active += 1
-        if branch.active == 0 and not branch.items.left:
+        if branch.active == 0 and not items.left:
             ticket = branch.ticket
             # What the children gave is read from the journal, once this batch is in it.
             interpreter.post(lambda later: self._gather(later, branch, ticket, state))
-
-    def _check_failures(self, branch: Branch, state: Map) -> None:
-        if branch.failures == 0 or branch.items is None:
-            return
-        scope = self._scope(branch, state)
-        count = state.tolerated_count
-        most = None if count is None else number(count, scope, "ToleratedFailureCountPath", 10**9)
-        share = number(state.tolerated_percentage, scope, "ToleratedFailurePercentagePath", 100)
-        total = branch.items.count if state.batcher is None else max(branch.begun, 1)
-        whole = state.batcher is None or not branch.items.left
-        over_count = most is not None and branch.failures > most
-        over_share = (most is None or share > 0) and (whole or share == 0) and 100 * branch.failures > share * total
-        if over_count or over_share:
-            raise StateFailure(
-                EXCEED_TOLERATED,
-                f"{branch.failures} of {total} child executions failed, more than the tolerated "
-                + (f"{most:g}" if over_count else f"{share:g} %"),
-            )
 
     def _gather(self, batch: Batch, branch: Branch, ticket: int, state: Map) -> None:
         if branch.ticket != ticket or branch.run.over or branch.call is not None:
@@ -305,6 +298,19 @@ class SubExecutions:
 
 def _machine_arn(name: str) -> str:
     return f"arn:aws:states:{ARN_PREFIX}:stateMachine:{name}"
+
+
+def _check_failures(branch: Branch, plan: Plan, *, batched: bool) -> None:
+    """Raises a StateFailure where more child executions have failed than a Map tolerates."""
+    failures, most, share = branch.failures, plan.tolerated_count, plan.tolerated_percentage
+    total = branch.begun if batched else plan.items.count  # of batches, the last shows how many there are
+    known = not batched or not plan.items.left
+    too_many = most is not None and failures > most
+    too_large_a_share = (most is None or share > 0) and (known or share == 0) and 100 * failures > share * total
+    if too_many or too_large_a_share:
+        tolerated = f"{most:g}" if too_many else f"{share:g} %"
+        cause = f"{failures} of {total} child executions failed, more than the tolerated {tolerated}"
+        raise StateFailure(EXCEED_TOLERATED, cause)
 
 
 def _whole(given: int | Path | None, scope: Scope, what: str, most: int) -> int | None:
