@@ -106,5 +106,7 @@ class Batch:
             if packed is not None and len(packed) > _LONG and branch.call is None:
                 branch.input = PARKED
         for run in self.begun:
-            if len(self.pack(run, run.input)) > _LONG:
-                run.input = PARKED
+            run.large = len(self.pack(run, run.input)) > _LONG
+        for branch in self.branches.values():
+            if branch.run.large:
+                branch.run.input = PARKED

@@ -71,7 +71,7 @@ def _truth(value: Json) -> bool | None:
 
 
 def _like(text: str, pattern: str) -> bool:
-    """Whether the text fits a pattern in which ``*`` is any run of characters and ``\\*`` is a star.
+    """Whether the text fits a pattern in which ``*`` is any run of characters, ``\\*`` a star and ``\\\\`` a backslash.
 
     Each part between two stars is taken where it first occurs, so the time is linear in the stars
     whatever the text; a regular expression would go back and try again.
@@ -81,8 +81,10 @@ def _like(text: str, pattern: str) -> bool:
     for character in characters:
         if character == "*":
             parts.append("")
-        else:
-            parts[-1] += next(characters, "\\") if character == "\\" else character
+            continue
+        if character == "\\" and (character := next(characters, "")) not in ("*", "\\"):
+            raise StateFailure(RUNTIME, f"StringMatches {pattern!r}: a backslash must stand before * or a backslash")
+        parts[-1] += character
     first, *middle = parts
     if not middle:
         return text == first

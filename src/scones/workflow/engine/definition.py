@@ -22,6 +22,7 @@ __all__ = ["load"]
 
 _SUBSTITUTION = re.compile(r"\$\{([A-Za-z_][\w.:]*)\}")
 _MACHINE = {"Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"}
+_LONGEST_NAME = 80
 _FLOW = {"Comment", "ProcessorConfig", "QueryLanguage", "StartAt", "States"}
 
 
@@ -146,6 +147,8 @@ class _Reading:
             place = f"{fields.at('States')}.{name}"
             if name in self._names:
                 self.problems.append(f"{place}: {name} is the name of another state of this machine too")
+            if len(name) > _LONGEST_NAME:
+                self.problems.append(f"{place}: a state's name has at most {_LONGEST_NAME} characters")
             self._names.add(name)
             if not isinstance(state, dict):
                 self.problems.append(f"{place}: must be a JSON object, not {state!r}")

@@ -215,11 +215,12 @@ class Interpreter:
     def _context(self, branch: Branch) -> dict[str, Json]:
         """The context object, ``$$`` (Step Functions Developer Guide, "Context object")."""
         run = branch.run
-        given = run.input if run.input is not PARKED else self.journal.execution_input(run)
+        if run.input is PARKED:
+            run.input = self.journal.execution_input(run)
         context: dict[str, Json] = {
             "Execution": {
                 "Id": execution_arn(run.machine_name, run.name),
-                "Input": given,
+                "Input": run.input,
                 "Name": run.name,
                 "StartTime": _iso(run.started),
             },

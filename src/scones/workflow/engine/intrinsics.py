@@ -183,7 +183,7 @@ def _hash(_: Random, values: list[Json]) -> Json:
     data, algorithm = values
     if algorithm not in _ALGORITHMS:
         raise ValueError(f"{algorithm!r} is not one of {', '.join(_ALGORITHMS)}")
-    text = data if isinstance(data, str) else dump(data)
+    text = _encodable(data if isinstance(data, str) else dump(data))
     return hashlib.new(_ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ _BATCHER = {"BatchInput", "MaxInputBytesPerBatch", "MaxItemsPerBatch"} | _BATCH_
 _READER_CONFIG = {"CSVDelimiter", "CSVHeaderLocation", "CSVHeaders", "InputType", "MaxItems", "MaxItemsPath"}
 _GET, _LIST, _PUT = (f"arn:aws:states:::s3:{name}" for name in ("getObject", "listObjectsV2", "putObject"))
 _MOST = 10**9
+_LABEL = re.compile(r"""[^\s?*<>{}\[\]:;,\\|^~$#%&`"\x00-\x1f\x7f-\x9f]{1,40}""")
 
 
 def read_map(
@@ -67,13 +69,20 @@ def read_map(
         **items,
         start_at=inner.start_at,
         child=inner,
-        label=fields.text("Label") if "Label" in fields.data else "",
+        label=_read_label(fields) if "Label" in fields.data else "",
         reader=_read_reader(fields.inner("ItemReader")),
         batcher=_read_batcher(fields.inner("ItemBatcher")),
         writer=_read_writer(fields.inner("ResultWriter")),
         tolerated_count=fields.whole_or_path("ToleratedFailureCount", 0, _MOST),
         tolerated_percentage=fields.share_or_path("ToleratedFailurePercentage", 0.0),
     )
+
+
+def _read_label(fields: Fields) -> str:
+    label = fields.text("Label")
+    if label and not _LABEL.fullmatch(label):
+        fields.note("Label", f"must be 1 to 40 characters, such as letters, digits, - and _, not {label!r}")
+    return label
 
 
 def _read_reader(fields: Fields | None) -> ItemReader | None:

@@ -26,13 +26,13 @@ _STEP = re.compile(
     r"""
       \.(?P<name>[^\s.,:()\[\]'"*?@$]+)
     | \[(?P<index>-?\d+)\]
-    | \['(?P<single>(?:[^'\\]|\\.)*)'\]
-    | \["(?P<double>(?:[^"\\]|\\.)*)"\]
+    | \.?\['(?P<single>(?:[^'\\]|\\.)*)'\]
+    | \.?\["(?P<double>(?:[^"\\]|\\.)*)"\]
     """,
     re.VERBOSE,
 )
-VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
-"""The name of a variable."""
+VARIABLE: Final = re.compile(r"[^\W\d]\w{0,79}")
+"""The name of a variable: a Unicode identifier of at most 80 characters."""
 
 
 _SELECTOR = re.compile(r"\.\.\[|\.\.\*|\.\.[^\s.,:()\[\]'\"*?@$]+|\.\*|\.[^\s.,:()\[\]'\"*?@$]+|\[")

@@ -56,6 +56,8 @@ class Run:
     item: int
     last_event: int = 0
     over: bool = False
+    large: bool = True
+    """Whether the input is so long that it is to stay in the journal."""
     kept: set[bytes] = field(default_factory=set)
     """Hashes of the long texts that are known to be in the journal."""
 

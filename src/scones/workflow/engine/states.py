@@ -1,7 +1,7 @@
 """What a state does with data: pure, and the same whatever the engine calls in between.
 
-``InputPath → Parameters → (the work) → ResultSelector → Assign → ResultPath → OutputPath``, as in the Step Functions
-Developer Guide, "Processing input and output" and "Passing data between states with variables".
+``InputPath → Parameters → (the work) → ResultSelector → ResultPath → OutputPath``, and Assign beside ResultSelector, as
+in the Step Functions Developer Guide, "Processing input and output" and "Passing data between states with variables".
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def finish(state: Fallible, raw: Scope, result: Json) -> Done:
     scope = raw.of(within_limit(result, f"The result of the state {state.name}"))
     selected = result if state.result_selector is None else fill(state.result_selector, scope)
     merged = raw.data if state.result_path is None else state.result_path.place(raw.data, selected)
-    return Done(_output(state, merged, raw), state.next, _assigned(state.assign, raw.of(selected)))
+    return Done(_output(state, merged, raw), state.next, _assigned(state.assign, scope))
 
 
 def caught(catcher: Catcher, raw: Scope, failure: StateFailure) -> Done:
@@ -149,12 +149,13 @@ def item_input(state: Map, scope: Scope, index: int, value: Json) -> Json:
     """What a Map gives to one item's work: the item, or what its ItemSelector makes of it."""
     if state.parameters is None:
         return value
-    context = {**scope.context, "Map": {"Item": {"Index": index, "Value": value}}}
+    item = {"Index": index, "Value": value} | ({} if state.reader else {"Source": "STATE_DATA"})
+    context = {**scope.context, "Map": {"Item": item}}
     return fill(state.parameters, Scope(scope.data, context, scope.random, scope.variables))
 
 
 def number(given: float | Path, scope: Scope, what: str, most: float) -> float:
-    """A number that the definition states, or that the data states at a path.
+    """A number that the definition states, or a whole one that the data states at a path.
 
     Raises:
         StateFailure: ``States.Runtime`` where it is none, or out of bounds.
@@ -162,8 +163,8 @@ def number(given: float | Path, scope: Scope, what: str, most: float) -> float:
     if not isinstance(given, Path):
         return given
     value = _read(given, scope, what)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise StateFailure(RUNTIME, f"{what} {given.text} must lead to a number from 0 to {most}, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise StateFailure(RUNTIME, f"{what} {given.text} must lead to a whole number from 0 to {most}, not {value!r}")
     return value
 
 
@@ -175,9 +176,7 @@ def _output(state: State, data: Json, scope: Scope) -> Json:
 def _assigned(template: Template | None, scope: Scope) -> Mapping[str, Json]:
     if template is None:
         return {}
-    variables: dict[str, Json] = fill(template, scope)
-    for name, value in variables.items():
-        within_limit(value, f"The variable {name}")
+    variables: dict[str, Json] = within_limit(fill(template, scope), f"The Assign of {', '.join(template)}")
     return variables
 
 
@@ -189,7 +188,10 @@ def _read(path: Path, scope: Scope, what: str) -> Json:
 
 
 def _text(value: str | Expression, scope: Scope) -> str:
-    text = value if isinstance(value, str) else evaluate(value, scope)
+    if isinstance(value, Path):
+        text = _read(value, scope, "ErrorPath or CausePath")
+    else:
+        text = value if isinstance(value, str) else evaluate(value, scope)
     if not isinstance(text, str):
         raise StateFailure(RUNTIME, f"The Error and Cause of a Fail state must be texts, not {text!r}")
     return text
