@@ -33,7 +33,7 @@ SHOW = {"Type": "Pass", "Parameters": {"a.$": "$a", "b.$": "$b.c[1]"}}
         {"Type": "Pass", "Result": {"x": 5}, "Assign": {"a.$": "$.x", "b": {"c": [1, 2]}}},
         {"Type": "Wait", "Seconds": 0, "Assign": {"a.$": "$.x", "b": {"c": [1, 2]}}},
         {"Type": "Task", "Resource": FUNCTION + "f", "ResultSelector": {"y.$": "$.x"},
-         "Assign": {"a.$": "$.y", "b": {"c": [1, 2]}}, "ResultPath": None},
+         "Assign": {"a.$": "$.x", "b": {"c": [1, 2]}}, "ResultPath": None},
         {"Type": "Parallel", "Branches": [{"StartAt": "B", "States": {"B": {"Type": "Pass", "End": True}}}],
          "Assign": {"a.$": "$[0].x", "b": {"c": [1, 2]}}},
     ],
