@@ -44,6 +44,7 @@ The class names of function errors are part of the wire contract: Step Functions
 ``Catch`` on them (``EndpointBusy`` is retried, ``ThresholdConfidenceNotMet`` is caught).
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 __all__ = [
@@ -241,9 +242,18 @@ class WorkflowError(SconesError):
 
 
 class DefinitionError(WorkflowError):
-    """A state machine definition is wrong."""
+    """A state machine definition is wrong.
+
+    Args:
+        message: all of it, for people.
+        problems: what is wrong, each as ``place: what``; none where the document cannot be had at all.
+    """
 
     exit_code = 61
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class JournalError(WorkflowError):

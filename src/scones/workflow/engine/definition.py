@@ -64,7 +64,7 @@ def load(
         problems.append("the document: must be a JSON object")
     if problems or machine is None:
         count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
-        raise DefinitionError(f"{count} in {source}:\n  " + "\n  ".join(problems))
+        raise DefinitionError(f"{count} in {source}:\n  " + "\n  ".join(problems), problems)
     return machine
 
 
