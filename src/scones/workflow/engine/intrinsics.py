@@ -55,6 +55,7 @@ _CONSTANT = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _FORMAT = re.compile(r"\{\}|\\(.)", re.DOTALL)
 _BLANK = re.compile(r"\s*")
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/=]")
 _LONGEST_RANGE = 1000
 _LONGEST_ENCODED = 10_000
 _ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
@@ -244,7 +245,8 @@ def _encodable(value: Json) -> str:
 
 
 def _decode(_: Random, values: list[Json]) -> Json:
-    return base64.b64decode(_encodable(values[0]), validate=True).decode()
+    # MIME's decoder passes over line breaks and whatever else is not of the alphabet (RFC 2045, 6.8).
+    return base64.b64decode(_NO_BASE64.sub("", _encodable(values[0])), validate=True).decode()
 
 
 def _math_random(random: Random, values: list[Json]) -> Json:
