@@ -63,8 +63,8 @@ CASES: dict[str, dict[str, Any]] = {
     "a part of it as an object": {
         "state": picks(x="States.JsonToString($$.StateMachine.Name)"), "output": {"x": '"machine"'},
     },
-    "what it does not hold is States.ParameterPathFailure": {
-        "state": picks(x="$$.Execution.Nothing"), "error": "States.ParameterPathFailure",
+    "what it does not hold is States.Runtime": {
+        "state": picks(x="$$.Execution.Nothing"), "error": "States.Runtime",
     },
     "the state's name in a branch is that of its own state": {
         "state": {"Type": "Parallel", "Branches": [
@@ -83,7 +83,7 @@ CASES: dict[str, dict[str, Any]] = {
             "s.$": "States.Format('{}/{}', $$.Map.Item.Index, $$.Map.Item.Value)"}),
         "output": [{"s": "0/7"}, {"s": "1/8"}],
     },
-    "no items outside a Map": {"state": picks(x="$$.Map.Item.Index"), "error": "States.ParameterPathFailure"},
+    "no items outside a Map": {"state": picks(x="$$.Map.Item.Index"), "error": "States.Runtime"},
     "ItemsPath into the context object": {
         **mapping({"Type": "Pass"}, ItemsPath="$$.Execution.Input.l"), "given": {"l": [1, 2]}, "output": [1, 2],
     },

@@ -73,14 +73,14 @@ CASES: dict[str, dict[str, Any]] = {
         "state": picks(name="$$.State.Name"), "output": {"name": "A"},
     },
     "Parameters may take the whole input": {"state": picks(all="$"), "given": [1], "output": {"all": [1]}},
-    "a path in Parameters that leads nowhere is States.ParameterPathFailure": {
-        "state": picks(x="$.b"), "given": {"a": 1}, "error": "States.ParameterPathFailure",
+    "a path in Parameters that leads nowhere is States.Runtime": {
+        "state": picks(x="$.b"), "given": {"a": 1}, "error": "States.Runtime",
     },
-    "an index behind the end in Parameters is States.ParameterPathFailure": {
-        "state": picks(x="$.a[3]"), "given": {"a": [1]}, "error": "States.ParameterPathFailure",
+    "an index behind the end in Parameters is States.Runtime": {
+        "state": picks(x="$.a[3]"), "given": {"a": [1]}, "error": "States.Runtime",
     },
-    "a path in Parameters of a Task that leads nowhere is States.ParameterPathFailure": {
-        "state": {**TASK, "Parameters": {"x.$": "$.b"}}, "answers": {"A": 1}, "error": "States.ParameterPathFailure",
+    "a path in Parameters of a Task that leads nowhere is States.Runtime": {
+        "state": {**TASK, "Parameters": {"x.$": "$.b"}}, "answers": {"A": 1}, "error": "States.Runtime",
     },
     # Result, ResultPath, OutputPath
     "Result takes the place of the input": {
@@ -173,9 +173,9 @@ CASES: dict[str, dict[str, Any]] = {
         "state": {**TASK, "ResultSelector": {"flat.$": "$[*][*]"}}, "answers": {"A": [[[1, 2], [3], []]]},
         "output": {"flat": [1, 2, 3]},
     },
-    "a path in ResultSelector that leads nowhere is States.ParameterPathFailure": {
+    "a path in ResultSelector that leads nowhere is States.Runtime": {
         "state": {**TASK, "ResultSelector": {"x.$": "$.b"}}, "answers": {"A": {}},
-        "error": "States.ParameterPathFailure",
+        "error": "States.Runtime",
     },
     # paths
     "a path with an index": path("$.a.b.c[1]", DEEP, 20),

@@ -122,9 +122,9 @@ CASES: dict[str, dict[str, Any]] = {
         **task(0, catches=[("B", retry("States.ALL", ResultPath=None))], ResultPath="$.a.b"),
         "output": {"a": 1, "at": "B"},
     },
-    "Catch of States.ParameterPathFailure": {
-        **task(0, catches=[("B", retry("States.ParameterPathFailure", ResultPath=None))], Parameters={"x.$": "$.b"}),
-        "output": {"a": 1, "at": "B"},
+    "States.Runtime is not caught, not even by its name": {
+        **task(0, catches=[("B", retry("States.Runtime", ResultPath=None))], Parameters={"x.$": "$.b"}),
+        "error": "States.Runtime",
     },
     "Catch of States.IntrinsicFailure": {
         **task(0, catches=[("B", retry("States.IntrinsicFailure", ResultPath=None))],

@@ -83,8 +83,8 @@ CASES: dict[str, dict[str, Any]] = {
         **mapping(given=["a"], ItemSelector={"c": [1], "f.$": "States.Format('{}!', $$.Map.Item.Value)"}),
         "output": [{"c": [1], "f": "a!"}],
     },
-    "an ItemSelector path that leads nowhere is States.ParameterPathFailure": {
-        **mapping(given=[1], ItemSelector={"x.$": "$.b"}), "error": "States.ParameterPathFailure",
+    "an ItemSelector path that leads nowhere is States.Runtime": {
+        **mapping(given=[1], ItemSelector={"x.$": "$.b"}), "error": "States.Runtime",
     },
     "ResultSelector makes the result anew": {
         **mapping(ResultSelector={"n.$": "States.ArrayLength($)", "last.$": "$[2]"}), "output": {"n": 3, "last": 3},

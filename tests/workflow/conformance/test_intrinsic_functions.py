@@ -169,9 +169,9 @@ CASES: dict[str, dict[str, Any]] = {
     "a function of a path in brackets": calls("States.JsonToString($.a['b c'])", "1", a={"b c": 1}),
     "a function of a path that finds many": calls("States.ArrayLength($.a[*].b)", 2, a=[{"b": 1}, {"b": 2}]),
     "blanks between arguments": calls("States.Array( 1 ,  'a b' , $.c )", [1, "a b", 2], c=2),
-    "a path that leads nowhere in a function is States.ParameterPathFailure": {
+    "a path that leads nowhere in a function is States.Runtime": {
         "state": {"Type": "Pass", "Parameters": {"x.$": "States.ArrayLength($.a)"}},
-        "error": "States.ParameterPathFailure",
+        "error": "States.Runtime",
     },
     "a function in ResultSelector": {
         "state": {"Type": "Task", "Resource": "arn:aws:lambda:eu-west-1:123456789012:function:A",

@@ -168,8 +168,8 @@ CASES: dict[str, dict[str, Any]] = {
             "T": {**task("T"), "Retry": [{"ErrorEquals": ["Busy"]}], "End": True}}}),
         "answers": {"T": ["!Busy", 2]}, "output": [2],
     },
-    "a path in Parameters that leads nowhere is States.ParameterPathFailure": {
-        "state": parallel(PASS, Parameters={"x.$": "$.b"}), "error": "States.ParameterPathFailure",
+    "a path in Parameters that leads nowhere is States.Runtime": {
+        "state": parallel(PASS, Parameters={"x.$": "$.b"}), "error": "States.Runtime",
     },
     "outputs that are too long together are States.DataLimitExceeded": {
         "state": parallel(PASS, PASS), "given": "x" * 150_000, "error": "States.DataLimitExceeded",

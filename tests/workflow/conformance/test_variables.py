@@ -114,8 +114,8 @@ CASES: dict[str, dict[str, Any]] = {
     "Assign may read the context object": assigned({"Type": "Pass", "Assign": {"v.$": "$$.State.Name"}}, "A"),
     "Assign may read several values": assigned(
         {"Type": "Pass", "Assign": {"v.$": "$.o..p"}}, [1, 2], given={"o": [{"p": 1}, {"q": {"p": 2}}]}),
-    "Assign of a path that leads nowhere is States.ParameterPathFailure": {
-        "machine": flow(A={"Type": "Pass", "Assign": {"v.$": "$.nowhere"}}), "error": "States.ParameterPathFailure",
+    "Assign of a path that leads nowhere is States.Runtime": {
+        "machine": flow(A={"Type": "Pass", "Assign": {"v.$": "$.nowhere"}}), "error": "States.Runtime",
     },
     # order
     "Assign reads what was before": {
@@ -140,7 +140,7 @@ CASES: dict[str, dict[str, Any]] = {
         "output": {"n": 3},
     },
     "a variable of its own state is not there yet": {
-        "machine": flow(A={"Type": "Pass", "Assign": {"x": 1, "y.$": "$x"}}), "error": "States.ParameterPathFailure",
+        "machine": flow(A={"Type": "Pass", "Assign": {"x": 1, "y.$": "$x"}}), "error": "States.Runtime",
     },
     "a Task that is tried again reads what was before it": {
         "machine": flow(S=SET, A={**TASK, "Retry": [TWICE], "Assign": {"x.$": "States.MathAdd($x, 1)"}},
@@ -189,8 +189,8 @@ CASES: dict[str, dict[str, Any]] = {
         "machine": flow(S={"Type": "Pass", "Assign": {"t": 86_400}}, A={**TASK, "TimeoutSecondsPath": "$t"}),
         "answers": {"A": 0}, "output": 0,
     },
-    "a variable that is not there in Parameters is States.ParameterPathFailure": {
-        "machine": flow(A=picks(a="$nowhere")), "error": "States.ParameterPathFailure",
+    "a variable that is not there in Parameters is States.Runtime": {
+        "machine": flow(A=picks(a="$nowhere")), "error": "States.Runtime",
     },
     "a variable that is not there in InputPath is States.Runtime": {
         "machine": flow(A={"Type": "Pass", "InputPath": "$nowhere"}), "error": "States.Runtime",

@@ -78,7 +78,7 @@ def test_the_context_object_tells_where_the_execution_is(tmp_path: Path) -> None
     assert context["Execution"].pop("StartTime").endswith("Z")
     assert context["State"].pop("EnteredTime").endswith("Z")
     assert context == {
-        "Execution": {"Id": execution.arn, "Input": {"i": 1}, "Name": "e"},
+        "Execution": {"Id": execution.arn, "Input": {"i": 1}, "Name": "e", "RedriveCount": 0},
         "State": {"Name": "A", "RetryCount": 0},
         "StateMachine": {"Id": "arn:aws:states:local:000000000000:stateMachine:m", "Name": "m"},
     }

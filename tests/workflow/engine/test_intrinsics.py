@@ -92,7 +92,7 @@ def test_a_function_that_cannot_do_what_it_is_asked_is_an_intrinsic_failure(text
 
 
 def test_a_path_inside_a_function_that_leads_nowhere_is_a_parameter_path_failure() -> None:
-    with pytest.raises(StateFailure, match=r"^States\.ParameterPathFailure: .*\$\.nowhere"):
+    with pytest.raises(StateFailure, match=r"^States\.Runtime: .*\$\.nowhere"):
         value_of("States.Array($.nowhere)")
 
 

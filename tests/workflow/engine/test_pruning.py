@@ -45,7 +45,7 @@ def test_an_engine_prunes_by_itself_when_it_is_opened(tmp_path: Path, clock: Han
 def test_a_child_stays_until_its_parent_has_what_it_gave(tmp_path: Path, clock: HandClock) -> None:
     work = {"Type": "Task", "Resource": FUNCTION + "f", "Next": "W"}
     processor = {
-        "ProcessorConfig": {"Mode": "DISTRIBUTED"},
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
         "StartAt": "F",
         "States": {"F": work, "W": {"Type": "Wait", "SecondsPath": "$", "End": True}},
     }

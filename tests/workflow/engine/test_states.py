@@ -64,8 +64,8 @@ def test_data_flows_through_a_state_as_the_states_language_says(
     [
         (task(InputPath="$.x"), "States.Runtime"),
         (task(OutputPath="$.x"), "States.Runtime"),
-        (task(Parameters={"a.$": "$.x"}), "States.ParameterPathFailure"),
-        (task(ResultSelector={"a.$": "$.x"}), "States.ParameterPathFailure"),
+        (task(Parameters={"a.$": "$.x"}), "States.Runtime"),
+        (task(ResultSelector={"a.$": "$.x"}), "States.Runtime"),
         (task(ResultPath="$.a.b"), "States.ResultPathMatchFailure"),
         (task(Parameters={"a.$": "States.StringToJson('{')"}), "States.IntrinsicFailure"),
         ({"Type": "Choice", "Choices": [{"Variable": "$.a", "NumericEquals": 2, "Next": "End"}]},

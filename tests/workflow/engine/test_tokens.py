@@ -1,5 +1,6 @@
 """Task tokens: a Task that somebody else ends."""
 
+import json
 import queue
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from scones.workflow.engine import Engine, StartRefused, TaskTimedOut
 
-from .conftest import HandClock
+from .conftest import HandClock, MemoryObjects
 
 ASK = "arn:aws:states:::lambda:invoke.waitForTaskToken"
 
@@ -124,3 +125,25 @@ def test_a_timeout_goes_on_through_a_restart(desk: Desk, clock: HandClock) -> No
     clock.move(21)
     with desk.open(TimeoutSeconds=20) as engine:
         assert engine.wait("e", timeout=20)[0].error == "States.Timeout"
+
+
+def test_an_object_can_carry_the_question_and_its_token(
+    tmp_path: Path, objects: MemoryObjects, clock: HandClock
+) -> None:
+    # Developer Guide, "Integrating services": every AWS SDK integration has the callback pattern, in Standard workflows
+    machine = asking(
+        Resource="arn:aws:states:::aws-sdk:s3:putObject.waitForTaskToken",
+        Parameters={"Bucket": "b", "Key": "question", "Body": {"n.$": "$.n", "token.$": "$$.Task.Token"}},
+        TimeoutSecondsPath="$.n",
+    )
+    with Engine(tmp_path / "j.db", {"m": machine}, objects=objects, clock=clock) as engine:
+        for name in ("answered", "late"):
+            engine.start("m", {"n": 60}, name=name)
+            while not any(event.type == "TaskSubmitted" for event in engine.history(name)):
+                pass
+            asked = json.loads(objects.get("b", "question"))
+            if name == "answered":
+                engine.send_task_success(asked["token"], asked["n"])
+                assert engine.wait(name, timeout=20)[0].output == 60
+        clock.move(61)
+        assert engine.wait("late", timeout=20)[0].error == "States.Timeout"

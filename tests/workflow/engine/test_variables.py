@@ -93,7 +93,7 @@ def test_what_a_branch_sets_ends_with_it(run: Run) -> None:
         P={"Type": "Parallel", "Branches": [inner]},
         S={"Type": "Pass", "Parameters": {"own.$": "$own"}},
     )
-    assert run(definition, {}).error == "States.ParameterPathFailure"
+    assert run(definition, {}).error == "States.Runtime"
 
 
 def test_a_variable_that_is_too_large_is_refused(run: Run) -> None:

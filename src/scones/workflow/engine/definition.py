@@ -112,6 +112,8 @@ class _Reading:
         self.problems = problems
         self.states: dict[str, State] = {}
         self._names: set[str] = set()
+        self._outer: dict[str, str] = {}
+        """Variables of the flows around the one that is being read, with the place that sets each."""
 
     def machine(self, fields: Fields, text: str, allowed: set[str]) -> StateMachine:
         """A whole machine, or a distributed Map's processor, which runs as one of its own."""
@@ -120,9 +122,9 @@ class _Reading:
         if fields.data.get("Version", "1.0") != "1.0":
             fields.note("Version", f"must be 1.0, not {fields.data['Version']!r}")
         timeout = fields.whole("TimeoutSeconds", 1, LONGEST)
-        before, self.states = self.states, {}
+        before, self.states, self._outer = (self.states, self._outer), {}, {}
         start_at = self.flow(fields)
-        states, self.states = self.states, before
+        states, (self.states, self._outer) = self.states, before
         return StateMachine(text=text, start_at=start_at, states=MappingProxyType(states), timeout=timeout)
 
     def branch(self, fields: Fields) -> str:
@@ -143,6 +145,10 @@ class _Reading:
         if not isinstance(given, dict) or not given:
             fields.note("States", "must be a JSON object of at least one state")
             return start_at
+        around, own = self._outer, _assigned(given, fields.at("States"))
+        for name in own.keys() & around.keys():
+            self.problems.append(f"{own[name]}.{name}: is a variable of {around[name]}, which may only be read in here")
+        self._outer = {**own, **around}
         for name, state in given.items():
             place = f"{fields.at('States')}.{name}"
             if name in self._names:
@@ -154,8 +160,28 @@ class _Reading:
                 self.problems.append(f"{place}: must be a JSON object, not {state!r}")
             elif (read := read_state(name, Fields(state, place, self.problems), self.branch, self.child)) is not None:
                 self.states[name] = read
+        self._outer = around
         _check_graph(fields, start_at, given)
         return start_at
+
+
+def _assigned(states: Mapping[str, Json], place: str) -> dict[str, str]:
+    """The variables that states set, without those of flows inside them, each with a place that sets it."""
+    found: dict[str, str] = {}
+    for name, state in states.items():
+        if not isinstance(state, dict):
+            continue
+        holders = [(f"{place}.{name}", state)]
+        for key in ("Choices", "Catch"):
+            entries = state.get(key)
+            for index, entry in enumerate(entries if isinstance(entries, list) else []):
+                if isinstance(entry, dict):
+                    holders.append((f"{place}.{name}.{key}[{index}]", entry))
+        for where, holder in holders:
+            assign = holder.get("Assign")
+            for variable in assign if isinstance(assign, dict) else ():
+                found[variable.removesuffix(".$")] = f"{where}.Assign"
+    return found
 
 
 def _edges(state: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:

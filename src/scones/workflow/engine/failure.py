@@ -18,7 +18,6 @@ __all__ = [
     "INTRINSIC_FAILURE",
     "ITEM_READER_FAILED",
     "NO_CHOICE_MATCHED",
-    "PARAMETER_PATH_FAILURE",
     "RESERVED",
     "RESULT_PATH_MATCH_FAILURE",
     "RESULT_WRITER_FAILED",
@@ -37,7 +36,6 @@ HEARTBEAT_TIMEOUT: Final = "States.HeartbeatTimeout"
 INTRINSIC_FAILURE: Final = "States.IntrinsicFailure"
 ITEM_READER_FAILED: Final = "States.ItemReaderFailed"
 NO_CHOICE_MATCHED: Final = "States.NoChoiceMatched"
-PARAMETER_PATH_FAILURE: Final = "States.ParameterPathFailure"
 RESULT_PATH_MATCH_FAILURE: Final = "States.ResultPathMatchFailure"
 RESULT_WRITER_FAILED: Final = "States.ResultWriterFailed"
 RUNTIME: Final = "States.Runtime"
@@ -50,7 +48,6 @@ RESERVED: Final = frozenset(
         DATA_LIMIT_EXCEEDED,
         INTRINSIC_FAILURE,
         NO_CHOICE_MATCHED,
-        PARAMETER_PATH_FAILURE,
         RESULT_PATH_MATCH_FAILURE,
         RUNTIME,
         TASK_FAILED,
@@ -60,6 +57,7 @@ RESERVED: Final = frozenset(
         ITEM_READER_FAILED,
         RESULT_WRITER_FAILED,
         "States.BranchFailed",
+        "States.ParameterPathFailure",
         "States.Http.Socket",
         "States.Permissions",
         "States.QueryEvaluationError",

@@ -222,6 +222,7 @@ class Interpreter:
                 "Id": execution_arn(run.machine_name, run.name),
                 "Input": run.input,
                 "Name": run.name,
+                "RedriveCount": 0,
                 "StartTime": _iso(run.started),
             },
             "State": {

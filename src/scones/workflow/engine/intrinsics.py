@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 
-from scones.workflow.engine.failure import INTRINSIC_FAILURE, PARAMETER_PATH_FAILURE, StateFailure
+from scones.workflow.engine.failure import INTRINSIC_FAILURE, RUNTIME, StateFailure
 from scones.workflow.engine.jsontext import Json, digest, dump, load
 from scones.workflow.engine.paths import Path, PathMissing, Scope, scan_path
 
@@ -119,7 +119,7 @@ def evaluate(expression: Expression, scope: Scope) -> Json:
     """The value of an expression.
 
     Raises:
-        StateFailure: ``States.ParameterPathFailure`` where a path leads nowhere, ``States.IntrinsicFailure``
+        StateFailure: ``States.Runtime`` where a path leads nowhere, ``States.IntrinsicFailure``
             where a function cannot do what it is asked.
     """
     return _value(expression, scope)
@@ -130,7 +130,7 @@ def _value(argument: Argument, scope: Scope) -> Json:
         try:
             return argument.read(scope)
         except PathMissing as error:
-            raise StateFailure(PARAMETER_PATH_FAILURE, f"The path {error} leads nowhere in the state's data") from None
+            raise StateFailure(RUNTIME, f"The path {error} leads nowhere in the state's data") from None
     if isinstance(argument, Text):
         return _ESCAPE.sub(r"\1", argument.raw)
     if isinstance(argument, Constant):

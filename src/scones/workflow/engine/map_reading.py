@@ -62,6 +62,8 @@ def read_map(
         for key in sorted(_DISTRIBUTED & fields.data.keys()):
             fields.note(key, "only a distributed Map has it: set ProcessorConfig.Mode to DISTRIBUTED")
         return Map(**common, **items, start_at=branch(processor))
+    if "ExecutionType" not in config.data:
+        config.note("ExecutionType", "is missing: a distributed Map needs it, EXPRESS or STANDARD (all the same here)")
     config.word("ExecutionType", ("EXPRESS", "STANDARD"), "STANDARD")
     inner = child(processor)
     return Map(

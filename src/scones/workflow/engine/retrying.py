@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from random import Random
 from typing import Final
 
-from scones.workflow.engine.failure import ALL, DATA_LIMIT_EXCEEDED, RUNTIME, TASK_FAILED, TIMEOUT
+from scones.workflow.engine.failure import (
+    ALL,
+    DATA_LIMIT_EXCEEDED,
+    HEARTBEAT_TIMEOUT,
+    RUNTIME,
+    TASK_FAILED,
+    TIMEOUT,
+)
 from scones.workflow.engine.machine import Retrier
 
 __all__ = ["covers", "retry_delay"]
@@ -18,14 +25,14 @@ _LONGEST_DELAY: Final = 31_622_400.0
 def covers(errors: Iterable[str], error: str) -> bool:
     """Whether an ErrorEquals matches an error name.
 
-    ``States.ALL`` covers all but the two terminal errors, ``States.TaskFailed`` all but those and
-    ``States.Timeout``; ``States.DataLimitExceeded`` can be named, ``States.Runtime`` always ends the
-    execution (Step Functions Developer Guide, "Error names").
+    ``States.ALL`` covers all but the two terminal errors, ``States.TaskFailed`` all but those and ``States.Timeout``,
+    which covers a missed heartbeat too; ``States.DataLimitExceeded`` can be named, ``States.Runtime`` always ends
+    the execution (Step Functions Developer Guide, "Error names").
     """
     if error == RUNTIME:
         return False
     names = set(errors)
-    if error in names:
+    if error in names or (error == HEARTBEAT_TIMEOUT and TIMEOUT in names):
         return True
     if error == DATA_LIMIT_EXCEEDED:
         return False

@@ -130,7 +130,7 @@ def wait_until(state: Wait, raw: Scope, now: float) -> float:
     moment = timestamp(given)
     if moment is None:
         raise StateFailure(RUNTIME, f"The wait {state.name} needs an RFC 3339 time, not {given!r}")
-    return moment.timestamp()
+    return moment.replace(microsecond=0).timestamp()  # whole seconds, as on AWS
 
 
 def map_items(state: Map, scope: Scope) -> list[Json]:
@@ -154,7 +154,7 @@ def item_input(state: Map, scope: Scope, index: int, value: Json) -> Json:
     return fill(state.parameters, Scope(scope.data, context, scope.random, scope.variables))
 
 
-def number(given: float | Path, scope: Scope, what: str, most: float) -> float:
+def number(given: float | Path, scope: Scope, what: str, most: float, least: float = 0) -> float:
     """A number that the definition states, or a whole one that the data states at a path.
 
     Raises:
@@ -163,8 +163,9 @@ def number(given: float | Path, scope: Scope, what: str, most: float) -> float:
     if not isinstance(given, Path):
         return given
     value = _read(given, scope, what)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise StateFailure(RUNTIME, f"{what} {given.text} must lead to a whole number from 0 to {most}, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        bounds = f"from {least} to {most}"
+        raise StateFailure(RUNTIME, f"{what} {given.text} must lead to a whole number {bounds}, not {value!r}")
     return value
 
 

@@ -78,7 +78,7 @@ class SubExecutions:
             if waits:
                 batch.event(run, "TaskSubmitted", task.name, {"output": {"ExecutionArn": execution_arn(machine, name)}})
                 scope = effective(task, self._interpreter.scope(branch))
-                timeout = task.timeout and number(task.timeout, scope, "TimeoutSecondsPath", 99_999_999)
+                timeout = task.timeout and number(task.timeout, scope, "TimeoutSecondsPath", 99_999_999, 1)
                 deadline = batch.now + timeout if timeout else None
                 self._interpreter.rest(batch, branch, Phase.CALLED, deadline, deadline)
                 self._wait(branch)

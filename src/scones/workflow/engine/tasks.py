@@ -151,8 +151,10 @@ class Tasks:
         if task.timeout is None and task.heartbeat is None:
             return None, None
         scope = effective(task, self._interpreter.scope(branch))
-        timeout = None if task.timeout is None else number(task.timeout, scope, "TimeoutSecondsPath", _LONGEST)
-        heartbeat = None if task.heartbeat is None else number(task.heartbeat, scope, "HeartbeatSecondsPath", _LONGEST)
+        timeout = None if task.timeout is None else number(task.timeout, scope, "TimeoutSecondsPath", _LONGEST, 1)
+        heartbeat = (
+            None if task.heartbeat is None else number(task.heartbeat, scope, "HeartbeatSecondsPath", _LONGEST, 1)
+        )
         return timeout, heartbeat
 
     def _called(self, batch: Batch, branch: Branch, task: Task, result: Json) -> None:
