@@ -101,6 +101,12 @@ def test_a_batcher_gives_each_child_several_items(run: Run) -> None:
     ]
 
 
+def test_the_members_of_an_object_are_items_too(run: Run) -> None:
+    selector = {"k.$": "$$.Map.Item.Key", "v.$": "$$.Map.Item.Value"}
+    output = run(distributed(ItemSelector=selector), {"a": 1, "b": 2}).output
+    assert output == [{"k": "a", "v": 1}, {"k": "b", "v": 2}]
+
+
 def test_a_batch_has_no_more_bytes_than_it_may(run: Run) -> None:
     definition = distributed(ItemBatcher={"MaxInputBytesPerBatch": 60})
     batches = run(definition, ["x" * 10] * 8).output

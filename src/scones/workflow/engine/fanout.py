@@ -91,7 +91,7 @@ class FanOut:
 
     def _plan(self, branch: Branch, state: Map) -> Plan:
         scope = effective(state, self._interpreter.scope(branch))
-        listed = map_items(state, scope)
+        listed = list(map_items(state, scope))
         items = Items(len(listed), listed, lambda number, item: item_input(state, scope, number, item))
         items.skip(branch.begun)
         return Plan(items, number(state.max_concurrency or 0, scope, "MaxConcurrencyPath", 10**9) or _MOST)

@@ -133,23 +133,25 @@ def wait_until(state: Wait, raw: Scope, now: float) -> float:
     return moment.replace(microsecond=0).timestamp()  # whole seconds, as on AWS
 
 
-def map_items(state: Map, scope: Scope) -> list[Json]:
-    """The items of a Map that reads them from its input.
+def map_items(state: Map, scope: Scope) -> list[Json] | dict[str, Json]:
+    """The items of a Map that reads them from its input; a distributed one takes the members of an object too.
 
     Raises:
-        StateFailure: ``States.Runtime`` where ItemsPath leads to no list.
+        StateFailure: ``States.Runtime`` where ItemsPath leads to neither.
     """
     items = scope.data if state.items_path is None else _read(state.items_path, scope, "ItemsPath")
-    if not isinstance(items, list):
+    if not isinstance(items, list if state.child is None else list | dict):
         raise StateFailure(RUNTIME, f"The items of the Map {state.name} must be a list, not {str(items)[:80]}")
     return items
 
 
-def item_input(state: Map, scope: Scope, index: int, value: Json) -> Json:
+def item_input(state: Map, scope: Scope, index: int, value: Json, key: str | None = None) -> Json:
     """What a Map gives to one item's work: the item, or what its ItemSelector makes of it."""
     if state.parameters is None:
         return value
     item = {"Index": index, "Value": value} | ({} if state.reader else {"Source": "STATE_DATA"})
+    if key is not None:
+        item["Key"] = key
     context = {**scope.context, "Map": {"Item": item}}
     return fill(state.parameters, Scope(scope.data, context, scope.random, scope.variables))
 

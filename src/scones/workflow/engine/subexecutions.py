@@ -216,13 +216,16 @@ class SubExecutions:
     def _items(self, branch: Branch, state: Map, scope: Scope) -> Items:
         journal, group = self._interpreter.journal, branch.group
 
+        keys: list[str] = []
+
         def shape(index: int, item: Json) -> Json:
-            return item_input(state, scope, index, item)
+            return item_input(state, scope, index, item, keys[index] if keys else None)
 
         items: list[Json] | Chunks
         if state.reader is None:
-            listed = map_items(state, scope)
-            items, count = listed, len(listed)
+            found = map_items(state, scope)
+            items, count = (list(found.values()) if isinstance(found, dict) else found), len(found)
+            keys.extend(found if isinstance(found, dict) else ())
         else:
             chunks = journal.item_chunks(group)
             count = CHUNK * (chunks - 1) + len(journal.items(group, chunks - 1)) if chunks else 0
