@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scones.workflow.engine.jsontext import Json, dump
-from scones.workflow.engine.reader import pack
+from scones.workflow.engine.reader import MARK_IN_JSON, pack
 from scones.workflow.engine.records import Event, Status
 from scones.workflow.engine.run import PARKED, Branch, Run
 
-__all__ = ["Batch", "Ending"]
+__all__ = ["Batch", "Ending", "is_large"]
 
 _LONG = 1024
 """Characters of packed text from which a branch's input stays in the journal alone."""
@@ -44,6 +44,14 @@ class Batch:
     agenda: deque[tuple[Branch, int]] = field(default_factory=deque)
     """Branches whose state is to be run in this turn, with their tickets."""
     begun: list[Run] = field(default_factory=list)
+    names: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Machine and name of the executions that have begun, with the digests of their inputs."""
+    doomed: deque[Run] = field(default_factory=deque)
+    """Executions that are to be aborted in this turn."""
+    ended: deque[tuple[Run, Status, Json, str | None, str | None]] = field(default_factory=deque)
+    """Executions that have ended and that somebody waits for: status, output, error and cause."""
+    size: int = 0
+    """Characters that were packed."""
     endings: list[Ending] = field(default_factory=list)
     branches: dict[int, Branch] = field(default_factory=dict)
     dropped: list[int] = field(default_factory=list)
@@ -79,6 +87,7 @@ class Batch:
                 run.kept.add(fingerprint)
                 self.texts.append((run.id, fingerprint, text.encode("utf-8", "surrogatepass")))
         self._packed[key] = (value, packed)
+        self.size += len(packed) + sum(map(len, texts.values()))
         return packed
 
     def event(self, run: Run, kind: str, state: str | None, details: Mapping[str, Json]) -> None:
@@ -101,12 +110,16 @@ class Batch:
 
     def settle(self) -> None:
         """The batch is journaled: what is long and rests is from now on in the journal alone."""
-        for branch in self.branches.values():
-            packed, branch.packed, branch.assigned = branch.packed, None, None
-            if packed is not None and len(packed) > _LONG and branch.call is None:
-                branch.input = PARKED
         for run in self.begun:
-            run.large = len(self.pack(run, run.input)) > _LONG
+            run.large = is_large(self.pack(run, run.input))
         for branch in self.branches.values():
+            branch.packed = branch.assigned = None
+            if branch.large and branch.call is None:
+                branch.input = PARKED
             if branch.run.large:
                 branch.run.input = PARKED
+
+
+def is_large(packed: str) -> bool:
+    """Whether a packed value is so long, with the texts that it refers to, that it is to stay in the journal."""
+    return len(packed) > _LONG or MARK_IN_JSON in packed

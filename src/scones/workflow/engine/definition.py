@@ -18,7 +18,7 @@ from scones.workflow.engine.jsontext import load as load_json
 from scones.workflow.engine.machine import State, StateMachine
 from scones.workflow.engine.state_reading import LONGEST, check_language, read_state
 
-__all__ = ["load"]
+__all__ = ["load", "read_again"]
 
 _SUBSTITUTION = re.compile(r"\$\{([A-Za-z_][\w.:]*)\}")
 _MACHINE = {"Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"}
@@ -56,9 +56,24 @@ def load(
     """
     problems: list[str] = []
     document = _parse(definition, problems)
-    machine = None
     if isinstance(document, dict):
         document = _substitute(document, substitutions or {}, "", problems)
+    return _checked(document, problems, source)
+
+
+def read_again(text: str) -> StateMachine:
+    """The machine of a text that :func:`load` made: what may look like a placeholder in it is none.
+
+    Raises:
+        DefinitionError: this engine no longer takes it.
+    """
+    problems: list[str] = []
+    return _checked(_parse(text, problems), problems, "the journal")
+
+
+def _checked(document: Json, problems: list[str], source: str) -> StateMachine:
+    machine = None
+    if isinstance(document, dict):
         machine = _Reading(problems).machine(Fields(document, "", problems), dump(document), _MACHINE)
     elif not problems:
         problems.append("the document: must be a JSON object")
@@ -80,7 +95,9 @@ def _parse(definition: str | Mapping[str, Json], problems: list[str]) -> Json:
     try:
         text = definition if isinstance(definition, str) else dump(dict(definition))
         load_json(text)
-        return json.loads(text, object_pairs_hook=unique)
+        document = json.loads(text, object_pairs_hook=unique)
+        dump(document).encode()  # a number beyond all bounds, or half a surrogate pair
+        return document
     except (TypeError, ValueError, RecursionError) as error:
         problems.append(f"the document: is no JSON: {error}")
         return None

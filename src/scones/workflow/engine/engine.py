@@ -19,19 +19,21 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from scones.errors import DefinitionError, WorkflowError
 from scones.workflow.engine.batch import Batch
 from scones.workflow.engine.clock import Clock, SystemClock
-from scones.workflow.engine.definition import load
-from scones.workflow.engine.failure import StartRefused, StateFailure, TaskTimedOut
+from scones.workflow.engine.data import DATA_LIMIT
+from scones.workflow.engine.definition import load, read_again
+from scones.workflow.engine.failure import RUNTIME, StartRefused, StateFailure, TaskTimedOut
 from scones.workflow.engine.integrations import Integrations, Publish
 from scones.workflow.engine.interpreter import Interpreter
 from scones.workflow.engine.items import Objects
 from scones.workflow.engine.journal import Journal
-from scones.workflow.engine.jsontext import Json, digest, dump
+from scones.workflow.engine.jsontext import Json, digest, dump, dump_bytes
 from scones.workflow.engine.jsontext import load as load_json
 from scones.workflow.engine.loop import Loop
 from scones.workflow.engine.machine import StateMachine
-from scones.workflow.engine.reader import execution_arn
+from scones.workflow.engine.reader import JournalReader, execution_arn
 from scones.workflow.engine.records import Event, Execution, ExecutionDetail, Status
 from scones.workflow.engine.run import Run
 from scones.workflow.engine.starting import check_start, machine_name
@@ -95,6 +97,8 @@ class Engine:
         self._random = random or random_module.SystemRandom()
         self._keep = (keep_days * _DAY, keep_count)
         self._definitions: dict[str, StateMachine] = {}
+        self._unreadable: dict[str, DefinitionError] = {}
+        self._closed = False
         with ExitStack() as opened:
             self._journal = Journal(Path(journal_path))
             opened.callback(self._journal.close)
@@ -138,12 +142,13 @@ class Engine:
         machine = machine_name(machine)
         name = str(uuid.UUID(int=self._random.getrandbits(128), version=4)) if name is None else name
         definition = check_start(self._machines, machine, given, name)
-        fingerprint = digest(given)
         given = load_json(dump(given))  # the caller may go on to change its own
+        fingerprint = digest(given)
 
         def begin(batch: Batch) -> Execution | None:
             run = self._interpreter.named.get((machine, name))
-            known = run.digest if run is not None else self._journal.known(machine, name)
+            begun = batch.names.get((machine, name))
+            known = run.digest if run is not None else begun or self._journal.known(machine, name)
             if known is None:
                 run = self._interpreter.begin(batch, machine, definition, name, given, fingerprint)
             elif known != fingerprint:
@@ -157,7 +162,7 @@ class Engine:
 
     def status(self, name: str, machine: str | None = None) -> Status:
         """An execution's status; raises as :meth:`describe`."""
-        return self._reader.status(name, machine)
+        return self._open_reader.status(name, machine)
 
     def describe(self, name: str, machine: str | None = None) -> ExecutionDetail:
         """An execution by name or ARN.
@@ -166,15 +171,15 @@ class Engine:
             ExecutionMissing: there is none.
             WorkflowError: several machines have one of that name, and ``machine`` does not say which.
         """
-        return self._reader.describe(name, machine)
+        return self._open_reader.describe(name, machine)
 
     def history(self, name: str, machine: str | None = None) -> list[Event]:
         """An execution's events, oldest first; raises as :meth:`describe`."""
-        return self._reader.history(name, machine)
+        return self._open_reader.history(name, machine)
 
     def executions(self, machine: str | None = None, status: Status | None = None, limit: int = 100) -> list[Execution]:
         """The newest executions, newest first, of one machine or with one status where these are given."""
-        return self._reader.executions(machine, status, limit)
+        return self._open_reader.executions(machine, status, limit)
 
     @property
     def running(self) -> int:
@@ -197,7 +202,7 @@ class Engine:
         deadline = None if timeout is None else time.monotonic() + timeout
         for name in names:
             running = self._interpreter.named.get((machine or "", name))
-            key = self._reader.find(name, machine) if running is None else running.id
+            key = self._open_reader.find(name, machine) if running is None else running.id
             self._loop.wait(key, timeout, deadline)
         return [self._reader.describe(name, machine) for name in names]
 
@@ -231,11 +236,13 @@ class Engine:
             output = load_json(dump(output))
         except (TypeError, ValueError, RecursionError) as error:
             raise StartRefused("InvalidOutput", f"the output is not JSON: {error}") from error
+        if (size := len(dump_bytes(output))) > DATA_LIMIT:
+            raise StartRefused("InvalidOutput", f"the output is {size:,} bytes; at most {DATA_LIMIT:,} can be given")
         self._answer_token(token, output)
 
     def send_task_failure(self, token: str, error: str = "", cause: str = "") -> None:
         """Fail a Task that waits for its token; raises as :meth:`send_task_success`."""
-        self._answer_token(token, StateFailure(error, cause))
+        self._answer_token(token, StateFailure(error or "", cause or ""))
 
     def send_task_heartbeat(self, token: str) -> None:
         """Say that a Task is being worked on, so that its HeartbeatSeconds begin anew; raises as above."""
@@ -250,12 +257,16 @@ class Engine:
         """
 
         def recover(batch: Batch) -> int:
-            found = [run for run in self._journal.running(self._definition) if run.id not in self._interpreter.runs]
+            ending = {one.run.id for one in batch.endings}
+            known = self._interpreter.runs.keys() | ending
+            found = [run for run in self._journal.running(self._definition) if run.id not in known]
             # All of them first: one may wait for another.
             self._interpreter.runs.update((run.id, run) for run in found)
             self._loop.live.update(run.id for run in found)
             for run in found:
                 self._interpreter.resume(batch, run)
+                if (fault := self._unreadable.get(run.machine.hash)) is not None:
+                    self._interpreter.end(batch, run, "FAILED", error=RUNTIME, cause=str(fault))
             return len(found)
 
         return self._loop.ask(recover)
@@ -288,8 +299,15 @@ class Engine:
         if not self._workers.stop(grace):
             _LOGGER.warning("functions still ran after %g s; they run again when the engine is opened again", grace)
         self._loop.stop()
+        self._closed = True
         self._reader.close()
         self._journal.close()
+
+    @property
+    def _open_reader(self) -> JournalReader:
+        if self._closed:
+            raise WorkflowError("the engine was stopped; open it again, or read its journal: Journal.open_readonly")
+        return self._reader
 
     def check(self) -> None:
         """Raise what keeps the engine from working: JournalError, or WorkflowError once it was stopped."""
@@ -301,7 +319,14 @@ class Engine:
 
     def _definition(self, fingerprint: str) -> StateMachine:
         if fingerprint not in self._definitions:
-            self._definitions[fingerprint] = load(self._journal.definition(fingerprint), source="the journal")
+            text = self._journal.definition(fingerprint)
+            try:
+                self._definitions[fingerprint] = read_again(text)
+            except DefinitionError as fault:
+                # It must not keep the others from going on.
+                unreadable = StateMachine(text=text, start_at="", states={}, timeout=None)
+                self._unreadable[unreadable.hash] = fault
+                self._definitions[fingerprint] = unreadable
         return self._definitions[fingerprint]
 
     def _tidy(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from scones.workflow.engine.batch import is_large
 from scones.workflow.engine.failure import StateFailure
 from scones.workflow.engine.items import Items, Plan
 from scones.workflow.engine.jsontext import Json
@@ -69,6 +70,7 @@ class FanOut:
         if isinstance(state, Map):
             batch.event(child.run, "MapIterationSucceeded", state.name, {"index": child.item})
         child.input, child.packed = output, batch.pack(child.run, output)
+        child.large = is_large(child.packed)
         self._interpreter.rest(batch, child, Phase.DONE)
         parent.active -= 1
         self._interpreter.guarded(batch, parent, lambda: self._go_on(batch, parent, state))

@@ -14,7 +14,7 @@ from random import Random
 from typing import Final
 
 from scones.errors import JournalError
-from scones.workflow.engine.batch import Batch, Ending
+from scones.workflow.engine.batch import Batch, Ending, is_large
 from scones.workflow.engine.failure import HEARTBEAT_TIMEOUT, RUNTIME, TIMEOUT, StateFailure
 from scones.workflow.engine.fanout import FanOut
 from scones.workflow.engine.integrations import Integrations
@@ -35,6 +35,10 @@ from scones.workflow.engine.workers import Workers
 __all__ = ["Interpreter"]
 
 _LOGGER = logging.getLogger(__name__)
+_MOST_STEPS: Final = 2000
+"""States that are run in one turn ..."""
+_MOST_SIZE: Final = 4_000_000
+"""... and about so many characters that are journaled with it."""
 _MOST_EVENTS: Final = 25_000
 """Events of an execution's history (Step Functions quotas); ends a machine that goes round for ever."""
 
@@ -87,6 +91,7 @@ class Interpreter:
         run.root = self.branch(run, None, 0)
         batch.event(run, "ExecutionStarted", None, {"input": given})
         batch.begun.append(run)
+        batch.names[machine_name, name] = digest
         self._adopt(batch, run)
         self.enter(batch, run.root, machine.start_at, given)
         return run
@@ -131,10 +136,19 @@ class Interpreter:
 
     # Turns
 
-    def work(self, batch: Batch) -> None:
-        """Run what is on the batch's agenda, and as many Tasks as there are slots."""
+    def work(self, batch: Batch, *, pausing: bool = False) -> None:
+        """Run what is on the batch's agenda, and as many Tasks as there are slots; while ``pausing``, neither."""
         steps = 0
         while True:
+            # In a loop, since executions that wait for executions can be any number deep.
+            if batch.doomed:
+                self.end(batch, batch.doomed.popleft(), "ABORTED", error="", cause="What waited for it has ended")
+                continue
+            if batch.ended:
+                self._subs.child_ended(batch, *batch.ended.popleft())
+                continue
+            if pausing:
+                return
             if batch.agenda:
                 branch, ticket = batch.agenda.popleft()
             elif (first := self.tasks.next()) is not None:
@@ -144,7 +158,7 @@ class Interpreter:
             if branch.ticket != ticket or branch.run.over:
                 continue
             steps += 1
-            if steps > 2000:
+            if steps > _MOST_STEPS or batch.size > _MOST_SIZE:
                 # A machine that goes round without a Task must not keep the others from being journaled.
                 self._later([(branch, ticket), *batch.agenda])
                 batch.agenda.clear()
@@ -173,6 +187,7 @@ class Interpreter:
         """A branch goes on to a state."""
         state = branch.run.machine.states[name]
         branch.packed = batch.pack(branch.run, given)
+        branch.large = is_large(branch.packed)
         batch.event(branch.run, f"{state.type}StateEntered", name, {"input": given})
         branch.state, branch.input, branch.entered, branch.attempts = name, given, batch.now, {}
         self.rest(batch, branch, Phase.READY)
@@ -356,7 +371,7 @@ class Interpreter:
         batch.endings.append(Ending(run, status, batch.pack(run, output), error, cause))
         del self.runs[run.id], self.named[run.machine_name, run.name]
         if run.parent is not None:
-            self._subs.child_ended(batch, run, status, output, error, cause)
+            batch.ended.append((run, status, output, error, cause))
 
     def drop(self, batch: Batch, branch: Branch) -> None:
         """A branch is gone, and with it all that works for it."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from scones.workflow.engine.failure import ITEM_READER_FAILED, StateFailure
-from scones.workflow.engine.jsontext import Json, dump, dump_bytes, load
+from scones.workflow.engine.jsontext import Json, dump_ascii, dump_bytes, load
 from scones.workflow.engine.machine import ItemReader
 
 __all__ = ["CHUNK", "Chunks", "Items", "Listed", "Objects", "Plan", "read_items"]
@@ -158,7 +158,7 @@ def read_items(
             if most is not None and count >= most:
                 break
             count += 1
-            chunk.append(dump(item))
+            chunk.append(dump_ascii(item))
             if len(chunk) == CHUNK:
                 chunks.append(f"[{','.join(chunk)}]")
                 chunk = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import sqlite3
 from collections import Counter
@@ -120,7 +121,8 @@ class Journal(JournalReader):
         with self._lock, translated(self.path, "read"):
             runs = {}
             for row in self._all(
-                "SELECT *, (SELECT max(id) FROM events WHERE execution = executions.id) AS last_event"
+                "SELECT id, name, machine, definition, started, input_digest, parent, item,"
+                " (SELECT max(id) FROM events WHERE execution = executions.id) AS last_event"
                 " FROM executions WHERE status = 'RUNNING' ORDER BY id"
             ):
                 runs[row["id"]] = Run(
@@ -129,7 +131,10 @@ class Journal(JournalReader):
                 )  # fmt: skip
             branches: dict[int, Branch] = {}
             # A parent is always older than its children.
-            for row in self._all("SELECT * FROM branches ORDER BY id"):
+            for row in self._all(
+                "SELECT id, execution, parent, item, state, phase, entered, variables, attempts, due, deadline, token,"
+                " begun, waits FROM branches ORDER BY id"
+            ):
                 run, parent = runs[row["execution"]], branches.get(row["parent"])
                 branch = branches[row["id"]] = Branch(
                     row["id"], run, parent, row["item"], row["state"], Phase(row["phase"]), row["entered"],
@@ -141,7 +146,9 @@ class Journal(JournalReader):
                 if parent is None:
                     run.root = branch
                 else:
-                    parent.children = {**(parent.children or {}), branch.id: branch}
+                    if parent.children is None:
+                        parent.children = {}
+                    parent.children[branch.id] = branch
         return list(runs.values())
 
     def input(self, branch: Branch) -> Json:
@@ -208,9 +215,10 @@ class Journal(JournalReader):
         with self._transaction():
             total = self._one("SELECT count(*) AS n FROM executions WHERE stopped IS NOT NULL")["n"]
             oldest = self._all(
-                "SELECT id, stopped FROM executions WHERE stopped IS NOT NULL AND"
-                " (parent IS NULL OR NOT EXISTS (SELECT 1 FROM branches WHERE branches.waits = executions.parent))"
+                "SELECT id, stopped FROM executions WHERE stopped < ? AND (parent IS NULL OR NOT EXISTS"
+                " (SELECT 1 FROM branches WHERE branches.waits > 0 AND branches.waits = executions.parent))"
                 " ORDER BY stopped, id LIMIT ?",
+                before if total <= keep else math.inf,
                 most,
             )
             surplus = total - keep

@@ -105,6 +105,7 @@ class Loop:
             JournalError: it could not be journaled; then nothing has changed.
             WorkflowError: the engine was stopped.
         """
+        self._not_from_here()
         reply: _Reply[Answer] = _Reply()
 
         def turn(batch: Batch) -> None:
@@ -118,7 +119,8 @@ class Loop:
                 batch.after.append(lambda: self._settle(reply, lambda: reply.give(answer)))
 
         with self._changed:
-            self.check()
+            if self._broken is not None or self._stopped:
+                self.check()
             self._replies.add(reply)  # type: ignore[arg-type]
             self._inbox.append(turn)
             self._changed.notify_all()
@@ -131,6 +133,7 @@ class Loop:
             JournalError: the engine broke.
             WorkflowError: it has not ended in time, or the engine was stopped.
         """
+        self._not_from_here()
         waiter = threading.Event()
         with self._changed:
             if key not in self.live:
@@ -144,6 +147,8 @@ class Loop:
 
     def join(self, timeout: float | None) -> None:
         """Wait until every execution has ended; raises as :meth:`wait`."""
+
+        self._not_from_here()
 
         def over() -> bool:
             return not self.live or self._stopped or self._broken is not None
@@ -160,7 +165,8 @@ class Loop:
             raise WorkflowError("the engine was stopped; open it again to go on")
 
     def pause(self) -> None:
-        """Take no more starts and timers; what answers is still journaled."""
+        """Run no more states; what comes in is still journaled."""
+        self._not_from_here()
         with self._changed:
             self._pausing = True
 
@@ -179,7 +185,9 @@ class Loop:
             try:
                 for change in changes:
                     change(batch)
-                self._interpreter.work(batch)
+                self._interpreter.work(batch, pausing=self._pausing)
+                with self._changed:
+                    self.live.update(run.id for run in batch.begun)
                 if batch:
                     self._journal.commit(batch)
                 self._take_effect(batch)
@@ -188,7 +196,7 @@ class Loop:
             except JournalError as error:
                 self._break(error)
                 return
-            except Exception as error:
+            except BaseException as error:
                 # Nothing of this turn is journaled. What is in the journal is right; what is in memory may not be.
                 _LOGGER.exception("the engine stops")
                 self._break(JournalError(f"the engine stops, and loses nothing: {type(error).__name__}: {error}"))
@@ -230,7 +238,6 @@ class Loop:
             except Exception:
                 _LOGGER.exception("on_event failed")
         with self._changed:
-            self.live.update(run.id for run in batch.begun)
             self.live.difference_update(ending.run.id for ending in batch.endings)
             waiters = [waiter for ending in batch.endings for waiter in self._waiters.pop(ending.run.id, ())]
             if batch.endings and not self.live:
@@ -254,6 +261,10 @@ class Loop:
         for reply in replies:
             reply.refuse(error)
         self._wake_everybody()
+
+    def _not_from_here(self) -> None:
+        if threading.current_thread() is self._thread:
+            raise WorkflowError("on_event runs on the engine's own thread, which cannot wait for itself: use another")
 
     def _wake_everybody(self) -> None:
         with self._changed:

@@ -17,7 +17,7 @@ from scones.workflow.engine.jsontext import Json, dump_ascii
 from scones.workflow.engine.records import Event, Execution, ExecutionDetail, Status
 from scones.workflow.engine.resources import ARN_PREFIX
 
-__all__ = ["APPLICATION", "VERSION", "JournalReader", "execution_arn", "pack", "translated"]
+__all__ = ["APPLICATION", "MARK_IN_JSON", "VERSION", "JournalReader", "execution_arn", "pack", "translated"]
 
 APPLICATION: Final = 0x53434E53
 """SQLite's application_id of a journal: SCNS."""
@@ -28,7 +28,8 @@ _LONG = 1024
 """Characters from which a text is kept in its own table, so that a picture is stored once, not once a state."""
 _MARK = "\0"
 """Begins the reference to a long text; a text that itself begins so gets one more."""
-_MARK_IN_JSON = r"\u0000"
+MARK_IN_JSON: Final = r"\u0000"
+"""How that stands in JSON text."""
 
 _CURES = {
     sqlite3.SQLITE_FULL: ("the disk is full", "free some space and start again; nothing that was journaled is lost"),
@@ -65,7 +66,7 @@ def pack(value: Json) -> tuple[str, dict[bytes, str]]:
     """
     texts: dict[bytes, str] = {}
     plain = dump_ascii(value)
-    if len(plain) < _LONG and _MARK_IN_JSON not in plain:
+    if len(plain) < _LONG and MARK_IN_JSON not in plain:
         return plain, texts
 
     def outline(part: Json) -> Json:

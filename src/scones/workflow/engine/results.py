@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from scones.workflow.engine.failure import RESULT_WRITER_FAILED, StateFailure
+from scones.workflow.engine.failure import DATA_LIMIT_EXCEEDED, RESULT_WRITER_FAILED, StateFailure
 from scones.workflow.engine.items import Objects
-from scones.workflow.engine.jsontext import Json, dump
+from scones.workflow.engine.jsontext import Json, dump, dump_bytes
 from scones.workflow.engine.machine import ResultWriter
 from scones.workflow.engine.records import ExecutionDetail
 
@@ -41,11 +41,23 @@ def described(execution: ExecutionDetail, arn_of_machine: str) -> dict[str, Json
     return entry
 
 
-def array(writer: ResultWriter | None, executions: Iterable[ExecutionDetail], arn_of_machine: str) -> list[Json]:
-    """The results in the order of the items, as the writer transforms them (``COMPACT`` without one)."""
+def array(
+    writer: ResultWriter | None, executions: Iterable[ExecutionDetail], arn_of_machine: str, most: int | None = None
+) -> list[Json]:
+    """The results in the order of the items, as the writer transforms them (``COMPACT`` without one).
+
+    Raises:
+        StateFailure: ``States.DataLimitExceeded``, as soon as they have more than ``most`` bytes.
+    """
+    size = 0
     results: list[Json] = []
     transformation = (writer or _KEPT).transformation
     for execution in executions:
+        if most is not None:
+            size += len(dump_bytes(execution.output))
+            if size > most:
+                cause = f"The results are more than the {most:,} bytes that may pass between states: add a ResultWriter"
+                raise StateFailure(DATA_LIMIT_EXCEEDED, cause)
         if transformation == "NONE" or execution.status != "SUCCEEDED":
             results.append(described(execution, arn_of_machine))
         elif transformation == "FLATTEN" and isinstance(execution.output, list):

@@ -92,7 +92,11 @@ class Branch:
     group: int = 0
     """What the executions that it waits for know it by (their ``parent``); 0 where it waits for none."""
     ticket: int = 0
+    began: float | None = None
+    """When the last call of this Task was begun."""
     call: Call | None = None
+    large: bool = True
+    """Whether the input is so long that it is to stay in the journal while nothing works on it."""
     children: dict[int, Branch] | None = None
     active: int = 0
     """Children, or child executions, that work."""

@@ -16,6 +16,7 @@ CREATE TABLE branches (
   waits INTEGER NOT NULL
 );
 CREATE INDEX branches_of ON branches (execution);
+CREATE INDEX waiting ON branches (waits) WHERE waits > 0;
 CREATE TABLE items (
   waits INTEGER NOT NULL, chunk INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (waits, chunk)
 ) WITHOUT ROWID;

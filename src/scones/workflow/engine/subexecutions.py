@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from scones.workflow.engine.data import fill
+from scones.workflow.engine.data import DATA_LIMIT, fill
 from scones.workflow.engine.failure import EXCEED_TOLERATED, StartRefused, StateFailure
 from scones.workflow.engine.integrations import text_parameter
 from scones.workflow.engine.items import CHUNK, Chunks, Items, Plan, read_items
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SubExecutions"]
 
+_NOT_IN_LABEL = re.compile(r"[^\w.@+=()!'-]")
 _MOST: Final = 1000
 """Child executions that are begun at the same time, whatever MaxConcurrency allows: more would only fill memory."""
 
@@ -65,7 +68,8 @@ class SubExecutions:
             definition = check_start(self._interpreter.machines, machine, given, name)
             fingerprint = digest(given)
             child = self._interpreter.named.get((machine, name))
-            known = child.digest if child is not None else self._interpreter.journal.known(machine, name)
+            begun = batch.names.get((machine, name))
+            known = child.digest if child is not None else begun or self._interpreter.journal.known(machine, name)
             if known is not None and (waits or known != fingerprint):
                 raise StartRefused(
                     "ExecutionAlreadyExists", f"machine {machine} has had an execution {name!r}; choose another name"
@@ -196,8 +200,7 @@ class SubExecutions:
             return
         self._waiting.pop(branch.group, None)
         batch.groups.append(branch.group)
-        for run in list(self._children.pop(branch.group, {}).values()):
-            self._interpreter.end(batch, run, "ABORTED", error="", cause="The state that waited for it has ended")
+        batch.doomed.extend(self._children.pop(branch.group, {}).values())
         branch.group = 0
 
     def _plan(self, branch: Branch, state: Map) -> Plan:
@@ -274,16 +277,18 @@ class SubExecutions:
             return interpreter.journal.children_of(group)
 
         def gather() -> None:
+            work: Callable[[], Json]
             if writer is None or writer.parameters is None:
-                interpreter.succeeded(batch, branch, state, array(writer, read(), child))
-                return
-            parameters = fill(writer.parameters, self._scope(branch, state))
-            objects = interpreter.integrations.objects
+                work = partial(array, writer, read(), child, most=DATA_LIMIT)
+            else:
+                parameters = fill(writer.parameters, self._scope(branch, state))
+                objects = interpreter.integrations.objects
+                work = partial(
+                    write_results, writer, objects, parameters, read(), map_run=map_run, arn_of_machine=child
+                )
             interpreter.tasks.call(
-                batch, branch,
-                lambda: write_results(writer, objects, parameters, read(), map_run=map_run, arn_of_machine=child),
-                lambda later, result: interpreter.succeeded(later, branch, state, result),
-            )  # fmt: skip
+                batch, branch, work, lambda later, result: interpreter.succeeded(later, branch, state, result)
+            )
 
         interpreter.guarded(batch, branch, gather)
 
@@ -291,7 +296,8 @@ class SubExecutions:
         return effective(state, self._interpreter.scope(branch))
 
     def _child_name(self, branch: Branch, state: Map) -> str:
-        return f"{branch.run.machine_name}/{state.label or state.name}"
+        # What AWS does not allow in a Label would also make an ARN that nobody could read.
+        return f"{branch.run.machine_name}/{_NOT_IN_LABEL.sub('-', state.label or state.name)}"
 
     def _map_run(self, branch: Branch, state: Map) -> str:
         run = branch.run

@@ -41,15 +41,21 @@ class Tasks:
         self._workers = workers
         self._slots = slots
         self._line: deque[tuple[Branch, int]] = deque()
+        self._first: Branch | None = None
         self._tokens: dict[str, Branch] = {}
 
     def next(self) -> tuple[Branch, int] | None:
         """The first in line, where there is a slot for it."""
-        return self._line.popleft() if self._line and self._slots > 0 else None
+        if not self._line or self._slots <= 0:
+            return None
+        first = self._line.popleft()
+        self._first = first[0]
+        return first
 
     def begin(self, batch: Batch, branch: Branch, task: Task) -> None:
         """Run a Task."""
-        if self._slots <= 0:
+        # Who has waited in line goes first: else a large Map would keep everybody else waiting to its end.
+        if self._slots <= 0 or (self._line and branch is not self._first):
             self._line.append((branch, branch.ticket))
             return
         if task.resource.pattern == "token" and branch.token is None:
@@ -60,7 +66,7 @@ class Tasks:
         timeout, heartbeat = self._limits(branch, task)
         self.call(
             batch, branch, lambda: self._integrations.call(task.resource, parameters, timeout),
-            lambda later, result: self._called(later, branch, task, result), timeout, heartbeat,
+            lambda later, result: self._called(later, branch, task, result, timeout), timeout, heartbeat,
         )  # fmt: skip
 
     def call(
@@ -74,7 +80,7 @@ class Tasks:
             if call.given_up:
                 return
             self._slots += 1
-            branch.call = None
+            branch.call, branch.began = None, call.started
             if branch.ticket != ticket or branch.run.over:
                 return
             if isinstance(outcome, StateFailure):
@@ -104,12 +110,14 @@ class Tasks:
             late = branch.deadline is not None and branch.deadline <= batch.now
             self._interpreter.failed(batch, branch, _too_late(task, heartbeat=not late))
             return
-        due = (batch.now if call.started is None else call.started) + _first(call.timeout, call.heartbeat)
-        if due > batch.now:  # it has not run so long yet: other calls were before it
-            batch.timers.append((due, branch, branch.ticket))
+        # It may have been called only now, as other calls were before it, or have sent a heartbeat.
+        began = batch.now if call.started is None else call.started
+        ends = began + (_LONGEST if call.timeout is None else call.timeout)
+        beats = max(began, call.beat or 0.0) + (_LONGEST if call.heartbeat is None else call.heartbeat)
+        if min(ends, beats) > batch.now:
+            batch.timers.append((min(ends, beats), branch, branch.ticket))
         else:
-            beat = call.timeout is None or (call.heartbeat is not None and call.heartbeat < call.timeout)
-            self._interpreter.failed(batch, branch, _too_late(task, heartbeat=beat))
+            self._interpreter.failed(batch, branch, _too_late(task, heartbeat=beats < ends))
 
     def expect(self, branch: Branch) -> None:
         """Take up a Task of the journal that has a token."""
@@ -142,7 +150,9 @@ class Tasks:
             return False
         task = self._interpreter.state(branch)
         assert isinstance(task, Task)
-        if branch.phase is Phase.CALLED and task.heartbeat is not None:
+        if branch.call is not None:
+            branch.call.beat = batch.now
+        elif branch.phase is Phase.CALLED and task.heartbeat is not None:
             self._await_token(batch, branch, task, branch.deadline)
         return True
 
@@ -157,13 +167,13 @@ class Tasks:
         )
         return timeout, heartbeat
 
-    def _called(self, batch: Batch, branch: Branch, task: Task, result: Json) -> None:
+    def _called(self, batch: Batch, branch: Branch, task: Task, result: Json, timeout: float | None) -> None:
         if task.resource.pattern != "token":
             self._interpreter.succeeded(batch, branch, task, result)
             return
         batch.event(branch.run, "TaskSubmitted", branch.state, {"output": result})
-        timeout, _ = self._limits(branch, task)
-        self._await_token(batch, branch, task, None if timeout is None else batch.now + timeout)
+        began = batch.now if branch.began is None else branch.began
+        self._await_token(batch, branch, task, None if timeout is None else began + timeout)
 
     def _await_token(self, batch: Batch, branch: Branch, task: Task, deadline: float | None) -> None:
         _, heartbeat = self._limits(branch, task)

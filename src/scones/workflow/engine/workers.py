@@ -22,7 +22,9 @@ Outcome: TypeAlias = "Json | StateFailure"
 class Call:
     """One call: what is to be done, and what is to be done with what came of it.
 
-    ``started`` (POSIX seconds) is None until a worker has taken it; ``given_up`` says that nobody waits any more.
+    ``started`` (POSIX seconds) is None until a worker has taken it, ``beat`` until somebody has sent a heartbeat;
+    ``given_up`` says that nobody waits any more, ``replaced`` that another worker has taken the place of the one that
+    is busy with it.
     """
 
     work: Callable[[], Json]
@@ -30,8 +32,10 @@ class Call:
     timeout: float | None = None
     heartbeat: float | None = None
     started: float | None = None
+    beat: float | None = None
     given_up: bool = False
-    running: bool = field(default=False, repr=False)
+    worker: threading.Thread | None = field(default=None, repr=False)
+    replaced: bool = False
 
 
 class Workers:
@@ -59,8 +63,10 @@ class Workers:
         """Nobody waits for this call any more: another worker takes the place of one that is busy with it."""
         with self._lock:
             call.given_up = True
-            replace = call.running
-        if replace:
+            call.replaced = call.worker is not None
+            if call.worker is not None:
+                self._threads.discard(call.worker)
+        if call.replaced:
             self._spawn()
 
     def stop(self, grace: float) -> bool:
@@ -89,13 +95,13 @@ class Workers:
             with self._lock:
                 if self._stopping:
                     break
-                call.running = not call.given_up
-            if call.running:
+                call.worker = None if call.given_up else threading.current_thread()
+            if call.worker is not None:
                 call.started = self._clock.now()
                 outcome = _make(call)
                 with self._lock:
-                    call.running = False
-                    needed = not call.given_up
+                    call.worker = None
+                    needed = not call.replaced
                 call.then(outcome)
         with self._lock:
             self._threads.discard(threading.current_thread())
@@ -106,5 +112,5 @@ def _make(call: Call) -> Outcome:
         return call.work()
     except StateFailure as failure:
         return failure
-    except Exception as error:  # noqa: BLE001 - the state's failure, not the worker's
+    except BaseException as error:  # noqa: BLE001 - the state's failure; it must not end the worker
         return StateFailure(RUNTIME, f"{type(error).__name__}: {error}")
