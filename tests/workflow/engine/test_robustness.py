@@ -97,9 +97,7 @@ def test_a_definition_that_can_no_longer_be_read_ends_its_own_executions_alone(t
         engine.start("m", 1, name="good")
         engine.start("n", 99_999, name="bad")
     with sqlite3.connect(tmp_path / "j.db") as journal:
-        journal.execute(
-            "UPDATE definitions SET text = replace(text, '\"Comment\"', '\"Color\"') WHERE text LIKE '%Comment%'"
-        )
+        journal.execute("UPDATE definitions SET text = CAST(replace(text, 'Comment', 'Color') AS BLOB)")
     journal.close()
     with Engine(tmp_path / "j.db", {"m": waiting}) as engine:
         good, bad = engine.wait("good", "bad", timeout=20)
