@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from random import Random
 from typing import Final
 
 from scones.errors import JournalError
 from scones.workflow.engine.batch import Batch, Ending, is_large
+from scones.workflow.engine.context import context_object
 from scones.workflow.engine.failure import HEARTBEAT_TIMEOUT, RUNTIME, TIMEOUT, StateFailure
 from scones.workflow.engine.fanout import FanOut
 from scones.workflow.engine.integrations import Integrations
@@ -22,9 +22,7 @@ from scones.workflow.engine.journal import Journal
 from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.machine import Fallible, Map, Parallel, State, StateMachine, Task, Wait
 from scones.workflow.engine.paths import Scope
-from scones.workflow.engine.reader import execution_arn
 from scones.workflow.engine.records import Status
-from scones.workflow.engine.resources import ARN_PREFIX
 from scones.workflow.engine.retrying import covers, retry_delay
 from scones.workflow.engine.run import PARKED, Branch, Phase, Run
 from scones.workflow.engine.states import Done, caught, finish, perform, wait_until
@@ -228,37 +226,15 @@ class Interpreter:
         return Scope(self.data(branch), context, self.random, variables)
 
     def _context(self, branch: Branch) -> dict[str, Json]:
-        """The context object, ``$$`` (Step Functions Developer Guide, "Context object")."""
         run = branch.run
         if run.input is PARKED:
             run.input = self.journal.execution_input(run)
-        context: dict[str, Json] = {
-            "Execution": {
-                "Id": execution_arn(run.machine_name, run.name),
-                "Input": run.input,
-                "Name": run.name,
-                "RedriveCount": 0,
-                "StartTime": _iso(run.started),
-            },
-            "State": {
-                "EnteredTime": _iso(branch.entered),
-                "Name": branch.state,
-                "RetryCount": sum(branch.attempts.values()),
-            },
-            "StateMachine": {
-                "Id": f"arn:aws:states:{ARN_PREFIX}:stateMachine:{run.machine_name}",
-                "Name": run.machine_name,
-            },
-        }
-        if branch.token is not None:
-            context["Task"] = {"Token": branch.token}
         at: Branch | None = branch
         while at is not None and at.parent is not None:
             if isinstance(self.state(at.parent), Map):
-                context["Map"] = self._fanout.item_context(at.parent, at.item)
-                break
+                return context_object(branch, self._fanout.item_context(at.parent, at.item))
             at = at.parent
-        return context
+        return context_object(branch)
 
     def _step(self, batch: Batch, branch: Branch) -> None:
         run, state = branch.run, self.state(branch)
@@ -409,7 +385,3 @@ class Interpreter:
         else:
             branch.due = None
             batch.agenda.append((branch, branch.ticket))
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
