@@ -22,6 +22,20 @@ def test_fields_beat_the_key() -> None:
     assert request.arrival(task="vehicles", depot="main").driver_id == "other"
 
 
+@pytest.mark.parametrize(
+    ("manifest", "ref", "found"),
+    [
+        ("", "pictures/1.png", ("b", "pictures/1.png")),
+        ("datasets/v/manifest.jsonl", "pictures/1.png", ("b", "datasets/v/pictures/1.png")),
+        ("manifest.jsonl", "1.png", ("b", "1.png")),
+        ("datasets/v/manifest.jsonl", "s3://other/deep/1.png", ("other", "deep/1.png")),
+    ],
+)
+def test_a_manifests_words_become_bucket_and_key(manifest: str, ref: str, found: tuple[str, str]) -> None:
+    resolved = ExecutionInput(s3_bucket="b", s3_key=ref, manifest=manifest).resolved()
+    assert (resolved.s3_bucket, resolved.s3_key) == found
+
+
 @given(st.text(min_size=1, max_size=200))
 def test_any_key_names_an_arrival_that_can_be_a_key_or_is_refused(key: str) -> None:
     request = ExecutionInput(s3_bucket="b", s3_key=key)

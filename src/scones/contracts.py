@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import datetime, timedelta
+from posixpath import dirname, join
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,11 +23,14 @@ __all__ = [
     "Arrival",
     "Body",
     "Classified",
+    "Example",
     "ExecutionInput",
     "ExecutionRef",
     "ManifestLine",
     "Order",
+    "PersonsAnswer",
     "Policy",
+    "Review",
     "Route",
     "execution_input",
     "first_fault",
@@ -44,6 +49,7 @@ PICTURE_TYPES = {
 
 _M = TypeVar("_M", bound=BaseModel)
 _Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+_ADDRESS = re.compile(r"^s3://([^/]+)/(.+)$")
 _ARRIVAL = re.compile(r"^arrivals/([^/]+)/([^/]+)/([^/]+)/([^/]+)\.([A-Za-z]+)$")
 
 
@@ -80,10 +86,12 @@ class ExecutionRef(_Message):
 
 
 class ExecutionInput(_Message):
-    """What starts an execution of ``classify.asl.json``.
+    """What starts an execution of ``classify.asl.json``, and what ``batch.asl.json`` makes of each of its pictures.
 
     Attributes:
         s3_bucket, s3_key: where the picture lies.
+        manifest: the key of the manifest that ``s3_key`` is a ``source-ref`` of: an s3:// address, or relative to
+            the manifest's own folder.
         task, depot, driver_id, arrival_id: who arrived, where the key does not say it.
         execution: the workflow adds it; without it nothing is claimed.
         supersedes: names of executions of this arrival that ended without a result.
@@ -91,6 +99,7 @@ class ExecutionInput(_Message):
 
     s3_bucket: str = Field(min_length=1)
     s3_key: str = Field(min_length=1)
+    manifest: str = ""
     image_data: str = ""
     task: _Part | None = None
     depot: _Part | None = None
@@ -98,6 +107,20 @@ class ExecutionInput(_Message):
     arrival_id: _Part | None = None
     execution: ExecutionRef | None = None
     supersedes: tuple[str, ...] = ()
+
+    def resolved(self) -> ExecutionInput:
+        """The same, with bucket and key where it says them in a manifest's words.
+
+        Example:
+            >>> listed = ExecutionInput(s3_bucket="b", s3_key="pictures/1.png", manifest="datasets/v/manifest.jsonl")
+            >>> listed.resolved().s3_key
+            'datasets/v/pictures/1.png'
+        """
+        if not self.manifest:
+            return self
+        address = _ADDRESS.match(self.s3_key)
+        bucket, key = address.groups() if address else (self.s3_bucket, join(dirname(self.manifest), self.s3_key))
+        return self.model_copy(update={"s3_bucket": bucket, "s3_key": key, "manifest": ""})
 
     def arrival(self, *, task: str, depot: str) -> Arrival:
         """Who arrived: from the key, or from the optional fields, or else from the defaults given.
@@ -213,6 +236,67 @@ class Route(_Message):
     order: Order | None
     outcome: str
     execution: str
+
+
+class Review(Arrival):
+    """A picture that the model was not sure of, and that a person was asked about; ``review.asl.json`` writes it.
+
+    Attributes:
+        s3_bucket, s3_key: where the picture lies.
+        label, confidence, threshold, inferences, model_version, inference_id: the model's guess, as in
+            :class:`Classified`.
+        execution: of ``classify``, which asked.
+        why: the error's name.
+        asked_at, seconds: from when on a person has how long.
+        task_token: ends the wait: SendTaskSuccess with a :class:`PersonsAnswer`.
+    """
+
+    s3_bucket: str
+    s3_key: str
+    label: str
+    confidence: float
+    threshold: float
+    inferences: list[float]
+    model_version: str
+    inference_id: str
+    execution: str
+    why: str
+    asked_at: datetime
+    seconds: int
+    task_token: str
+
+    @property
+    def deadline(self) -> datetime:
+        """When the safe default takes the place of an answer."""
+        return self.asked_at + timedelta(seconds=self.seconds)
+
+
+class PersonsAnswer(_Message):
+    """What a person says that a picture shows: ``by`` whom, ``at`` when (UTC, ISO 8601)."""
+
+    label: str = Field(min_length=1)
+    by: str = Field(min_length=1)
+    at: str
+
+
+class Example(Arrival):
+    """A picture that a person has labelled; ``review.asl.json`` writes it, and `scones stage --examples` takes it in.
+
+    Attributes:
+        s3_bucket, s3_key: where the picture lies.
+        label, by, at: the :class:`PersonsAnswer`.
+        guess, confidence, model_version, inference_id: the model's.
+    """
+
+    s3_bucket: str
+    s3_key: str
+    label: str
+    by: str
+    at: str
+    guess: str
+    confidence: float
+    model_version: str
+    inference_id: str
 
 
 class ManifestLine(BaseModel):

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from scones.errors import DownloadFailed, EndpointError, SourceMissing, StoreError
@@ -36,6 +37,7 @@ HOME = ROOT / "demo"
 _MARK = "made-by-scones-demo"
 _SEED = 0
 _CONCURRENCY = 8
+_PATIENCE = 60.0  # seconds
 
 
 @dataclass
@@ -251,6 +253,7 @@ def _dispatch(bucket: Bucket, dataset: Dataset, settings: Settings, count: int, 
     from scones.workflow.arrivals import MACHINE, ends_arrival, find_arrivals, outcomes, start_arrival
     from scones.workflow.engine import Event
     from scones.workflow.generator import send_arrivals
+    from scones.workflow.reviews import has_asked
 
     add_orders(bucket, settings.depot, sample_orders(count * 3 // 2, seed=_SEED))
     truth = {
@@ -261,17 +264,23 @@ def _dispatch(bucket: Bucket, dataset: Dataset, settings: Settings, count: int, 
         )
     }  # fmt: skip
     finished: list[str] = []
+    asked: SimpleQueue[str] = SimpleQueue()
 
     def watch(event: Event) -> None:
         if ends_arrival(event):
             finished.append(event.execution)
             told.advance(len(finished), count)
+        elif has_asked(event):
+            asked.put(event.execution)
 
     keys, _ = find_arrivals(bucket)
     with open_engine(settings, concurrency=_CONCURRENCY, on_event=watch) as engine:
         names = [start_arrival(engine, bucket, key)[0] for key in keys]
-        engine.join()
-        ended = [engine.describe(name, MACHINE) for name in names]
+        ended = engine.wait(*names, machine=MACHINE)
+        # The reviews stay open, for a person; their records must be there before the engine stops.
+        with suppress(Empty):
+            for _ in range(outcomes(ended)["review"]):
+                asked.get(timeout=_PATIENCE)
     routes = [execution.output for execution in ended if isinstance(execution.output, dict)]
     decided = [route for route in routes if route.get("outcome") in ("routed", "wait")]
     return {

@@ -59,6 +59,9 @@ class Settings(BaseModel):
     claim_lease: float = Field(
         300.0, gt=0, description="Seconds after which an arrival whose execution left no result may be taken over"
     )
+    review_seconds: int = Field(
+        3600, ge=1, le=99_999_999, description="Seconds that a person has for an unsure picture, then the safe default"
+    )
     cifar100: Path | None = Field(None, description="Path of cifar-100-python.tar.gz, if you have it already")
     notify_channels: Annotated[
         tuple[Literal["log", "console", "webhook", "email", "sns"], ...], BeforeValidator(_listed)

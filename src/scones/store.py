@@ -291,6 +291,11 @@ class Layout:
     ARRIVALS = "arrivals"
     CAPTURE = "capture"
     REVIEWS = "reviews"
+    ANSWERS = "answers"
+    EXAMPLES = "examples"
+    RESULTS = "results"
+    DEAD_LETTERS = "dead-letters"
+    RETRIES = "dead-letter-retries"
 
     @staticmethod
     def record(series: str, number: int) -> str:
@@ -324,13 +329,43 @@ class Layout:
 
     @staticmethod
     def route(arrival: str) -> str:
-        """Where an arrival was sent: its result."""
+        """Where an arrival's driver was sent: its result."""
         return f"routes/{arrival}.json"
 
     @staticmethod
+    def result(arrival: str) -> str:
+        """How an arrival ended that no driver was sent for by label: the workflow writes it."""
+        return f"{Layout.RESULTS}/{arrival}.json"
+
+    @staticmethod
     def review(arrival: str) -> str:
-        """A picture that waits for a person; ``review.asl.json`` writes it."""
+        """That a person was asked about a picture; ``review.asl.json`` writes it."""
         return f"{Layout.REVIEWS}/{arrival}.json"
+
+    @staticmethod
+    def answer(arrival: str) -> str:
+        """What the person said: the first one's answer stands."""
+        return f"{Layout.ANSWERS}/{arrival}.json"
+
+    @staticmethod
+    def example(arrival: str) -> str:
+        """The picture with the label that the person gave it; ``review.asl.json`` writes it."""
+        return f"{Layout.EXAMPLES}/{arrival}.json"
+
+    @staticmethod
+    def dead_letter(key: str) -> str:
+        """Why a picture under ``arrivals/`` cannot be worked, by its key: ``a.png`` and ``a.jpg`` are two."""
+        return f"{Layout.DEAD_LETTERS}/{key.removeprefix(f'{Layout.ARRIVALS}/')}.json"
+
+    @staticmethod
+    def dead_letter_retry(key: str) -> str:
+        """That a person wants it worked anew."""
+        return f"{Layout.RETRIES}/{key.removeprefix(f'{Layout.ARRIVALS}/')}.json"
+
+    @staticmethod
+    def batch(name: str) -> str:
+        """What ``batch.asl.json`` found, by its execution's name: JSON lines, and a manifest of the files."""
+        return f"batches/{name}"
 
     @staticmethod
     def orders(depot: str) -> str:

@@ -15,7 +15,7 @@ from scones import __version__ as scones_version
 from scones import errors
 from scones.cli import app
 
-VERBS = sorted(command.callback.__name__ for command in app.registered_commands if command.callback)
+VERBS = sorted(command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback)
 
 
 Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from scones.cli.stage import stage
 from scones.errors import SettingsError, SourceMissing, TaskError
 from scones.staging import load_dataset, synthetic_pictures
-from scones.store import open_bucket
+from scones.store import Layout, open_bucket
 
 app = typer.Typer(rich_markup_mode="markdown")
 app.command()(stage)
@@ -62,6 +62,20 @@ def test_the_archive_may_be_named_by_the_environment(
         CliRunner().invoke(app, [], catch_exceptions=False)
     ended = CliRunner().invoke(app, ["--folder", str(folder), "--json"], catch_exceptions=False)
     assert ended.exit_code == 0  # a folder that is named beats it
+
+
+def test_what_people_have_answered_comes_in_when_asked_for(folder: Path, draw: Callable[..., bytes]) -> None:
+    bucket = open_bucket(".scones/store", "scones")
+    record = json.loads((Path(__file__).parent.parent / "contract/records.json").read_text())["example"]
+    bucket.put_json(Layout.example("vehicles/main/driver-1/a1"), record)
+    bucket.put(record["s3_key"], draw(1))
+    for words, number in (([], 0), (["--examples"], 1)):
+        ended = CliRunner().invoke(app, ["--folder", str(folder), "--json", *words], catch_exceptions=False)
+        assert json.loads(ended.stdout)["source"].get("examples", 0) == number
+        lines = load_dataset(bucket, "vehicles").lines
+        assert [(line.label, line.split) for line in lines if line.origin == record["s3_key"]] == [
+            ("motorcycle", "train")
+        ] * number
 
 
 def test_errors_come_out_as_they_are(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +154,13 @@ def test_a_claim_without_a_result_is_taken_over_after_the_lease(runtime: Runtime
     assert serialize_image(event(execution=ref("e1")), runtime)["body"]["duplicate"], "the first one has lost it"
 
 
-def test_a_claim_with_a_result_is_never_taken_over(runtime: Runtime, clock: Clock) -> None:
+@pytest.mark.parametrize("result", [Layout.route, Layout.result, Layout.review])
+def test_a_claim_with_a_result_is_never_taken_over(
+    result: Callable[[str], str], runtime: Runtime, clock: Clock
+) -> None:
     runtime.home.put(KEY, encode_png(picture()))
     serialize_image(event(execution=ref("e1")), runtime)
-    runtime.home.put_json(Layout.route("vehicles/main/driver-1/a1"), {})
+    runtime.home.put_json(result("vehicles/main/driver-1/a1"), {})
     clock.now += 10 * runtime.settings.claim_lease
     assert serialize_image(event(execution=ref("e2"), supersedes=["e0", "e1"]), runtime)["body"]["duplicate"]
 
@@ -172,6 +176,15 @@ def test_a_clock_that_went_backwards_takes_nothing_over(runtime: Runtime, clock:
     serialize_image(event(execution=ref("e1")), runtime)
     clock.now -= 10 * runtime.settings.claim_lease
     assert serialize_image(event(execution=ref("e2")), runtime)["body"]["duplicate"]
+
+
+def test_without_an_execution_nothing_is_claimed(runtime: Runtime) -> None:
+    runtime.home.put("sets/v/pictures/1.png", encode_png(picture()))
+    listed = event("pictures/1.png", manifest="sets/v/manifest.jsonl", task="road")
+    for _ in range(2):
+        body = serialize_image(listed, runtime)["body"]
+        assert (body["task"], body["s3_key"], body["duplicate"]) == ("road", "sets/v/pictures/1.png", False)
+    assert list(runtime.home.list("claims")) == []
 
 
 def test_two_depots_may_use_the_same_arrival_id(runtime: Runtime) -> None:

@@ -1,7 +1,7 @@
 """The application's state machines, with the real functions, endpoint, store and journal."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,53 +9,21 @@ import pytest
 
 from scones.bundle import read_bundle
 from scones.classifier import Classifier
-from scones.dispatch import add_orders, sample_orders
 from scones.errors import EndpointBusy
 from scones.functions.filter_inferences import filter_inferences
 from scones.settings import Settings
 from scones.store import Bucket, open_bucket
 from scones.workflow.application import check_endpoint, open_engine
-from scones.workflow.arrivals import execution_name, find_arrivals, outcome, start_arrival
-from scones.workflow.definitions import definition, substitutions
-from scones.workflow.engine import Engine, ExecutionDetail, load
+from scones.workflow.arrivals import execution_name, find_arrivals, outcome
+from scones.workflow.engine import Engine
 
-RED, BLUE, PURPLE = (220, 20, 20), (20, 20, 220), (120, 20, 120)
-
-
-@pytest.fixture
-def settings(tmp_path: Path, start_endpoint: Callable[..., str]) -> Settings:
-    return Settings.load(
-        environ={},
-        file=None,
-        store=str(tmp_path / "store"),
-        journal=tmp_path / "journal.sqlite",
-        endpoint_url=start_endpoint(),
-    )
-
-
-@pytest.fixture
-def bucket(settings: Settings) -> Bucket:
-    place = open_bucket(settings.store, settings.bucket)
-    add_orders(place, "main", sample_orders(20, seed=1))
-    return place
+from .conftest import BLUE, PURPLE, RED, FastClock, arrive, work
 
 
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
     with open_engine(settings) as opened:
         yield opened
-
-
-def arrive(bucket: Bucket, picture: bytes, name: str = "a1", task: str = "vehicles", ext: str = "png") -> str:
-    key = f"arrivals/{task}/main/driver-1/{name}.{ext}"
-    bucket.put(key, picture)
-    return key
-
-
-def work(engine: Engine, bucket: Bucket, key: str, **options: Any) -> ExecutionDetail:
-    name, _ = start_arrival(engine, bucket, key, **options)
-    [ended] = engine.wait(name, machine="classify", timeout=60)
-    return ended
 
 
 def test_a_sure_picture_is_routed_to_a_bay_and_an_order(
@@ -79,12 +47,8 @@ def test_an_unsure_picture_waits_for_a_person_and_is_never_routed(
     events = [(event.type, event.state) for event in engine.history(ended.name, "classify")]
     assert ("TaskFailed", "FilterInferences") in events
     assert "RouteDriver" not in [state for _, state in events]
-    [review] = engine.wait(ended.name, machine="review", timeout=60)
-    assert review.status == "SUCCEEDED"
-    record = bucket.get_json("reviews/vehicles/main/driver-1/a1.json")
-    assert record["why"] == "ThresholdConfidenceNotMet"
-    assert record["confidence"] < record["threshold"]
-    assert record["s3_key"] == "arrivals/vehicles/main/driver-1/a1.png"
+    assert ended.output["arrival"] == "vehicles/main/driver-1/a1"
+    assert engine.status(ended.name, "review") == "RUNNING"
     assert not bucket.exists("routes/vehicles/main/driver-1/a1.json")
 
 
@@ -169,19 +133,39 @@ def test_a_picture_of_another_task_than_the_endpoints_fails_loudly(
     assert (ended.status, ended.error) == ("FAILED", "EndpointRejected")
 
 
-def test_another_task_ends_classified(
+@pytest.mark.parametrize(
+    ("task", "labels", "colour", "outcome", "label"),
+    [
+        ("social", None, RED, "queued", "product"),
+        ("defects", None, RED, "accepted", "normal"),
+        ("defects", None, BLUE, "rejected", "defect"),
+        ("road", None, RED, "event", "person"),
+        ("plates", ("round", "square"), BLUE, "classified", "square"),
+    ],
+)
+def test_each_task_ends_in_its_own_way(
+    task: str,
+    labels: Sequence[str] | None,
+    colour: tuple[int, int, int],
+    outcome: str,
+    label: str,
     bucket: Bucket,
     settings: Settings,
     tiny_bundle: Callable[..., bytes],
     start_endpoint: Callable[..., str],
     png_bytes: Callable[..., bytes],
 ) -> None:
-    model = Classifier(*read_bundle(tiny_bundle(["normal", "defect"], task="defects")))
+    model = Classifier(*read_bundle(tiny_bundle(labels, task=task)))
     other = settings.model_copy(update={"endpoint_url": start_endpoint(model)})
     with open_engine(other) as engine:
-        ended = work(engine, bucket, arrive(bucket, png_bytes(RED), task="defects"))
-    assert outcome(ended) == "classified"
-    assert ended.output["label"] == "normal"
+        key = arrive(bucket, png_bytes(colour), task=task)
+        ended = work(engine, bucket, key)
+        assert (ended.output["outcome"], ended.output["label"]) == (outcome, label)
+        assert ended.output["queue"] == (label if task == "social" else None)
+        assert ended.output["by"] is None
+        assert bucket.get_json(f"results/{task}/main/driver-1/a1.json") == ended.output
+        engine.start("classify", {"image_data": "", "s3_bucket": "scones", "s3_key": key}, name="redelivered")
+        assert engine.wait("redelivered", machine="classify", timeout=60)[0].output["outcome"] == "duplicate"
     assert not list(bucket.list("order-claims"))
 
 
@@ -248,6 +232,36 @@ def test_everything_but_low_confidence_fails_loudly(
     assert not list(bucket.list("reviews"))
 
 
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_failure_is_told_from_inside_and_stays_what_it_was(
+    refuses: bool, bucket: Bucket, settings: Settings, png_bytes: Callable[..., bytes]
+) -> None:
+    told: list[Any] = []
+
+    def publish(message: Any) -> str:
+        told.append(message)
+        if refuses:
+            raise OSError("no topic")
+        return "id"
+
+    def refuse(event: Any, context: Any) -> Any:
+        raise ValueError("no model")
+
+    with open_engine(settings, functions={"classify_image": refuse}, publish=publish, clock=FastClock()) as engine:
+        ended = work(engine, bucket, arrive(bucket, png_bytes(RED)))
+        bad = work(engine, bucket, arrive(bucket, b"hello", "bad"))
+    assert (ended.status, ended.error) == ("FAILED", "ValueError")
+    assert json.loads(ended.cause or "")["errorMessage"] == "no model"
+    assert (bad.status, bad.error) == ("FAILED", "PictureError")
+    messages = {one["Message"]["execution"]: one["Message"] for one in told}
+    assert messages[ended.name] == {
+        "machine": "classify", "execution": ended.name, "arrival": "vehicles/main/driver-1/a1", "input": ended.input,
+        "error": ended.error, "cause": ended.cause,
+    }  # fmt: skip
+    assert messages[bad.name]["arrival"] == "", "it was never known"
+    assert messages[bad.name]["input"]["s3_key"] == "arrivals/vehicles/main/driver-1/bad.png"
+
+
 def test_a_raised_string_is_a_type_error_and_not_mistaken_for_low_confidence(
     bucket: Bucket, settings: Settings, png_bytes: Callable[..., bytes]
 ) -> None:
@@ -259,22 +273,6 @@ def test_a_raised_string_is_a_type_error_and_not_mistaken_for_low_confidence(
         ended = work(engine, bucket, key)
     assert (ended.status, ended.error) == ("FAILED", "TypeError")
     assert filter_inferences({"body": SURE})["statusCode"] == 200
-
-
-def test_the_machines_load_and_name_every_function() -> None:
-    names = substitutions(Settings.load(environ={}, file=None))
-    for name in ("classify", "review"):
-        assert load(definition(name), names, source=name)
-    text = definition("classify") + definition("review")
-    assert [placeholder for placeholder in names if f"${{{placeholder}}}" not in text] == []
-
-
-def test_nothing_in_classify_waits_so_that_it_can_be_express() -> None:
-    states = json.loads(definition("classify"))["States"].values()
-    assert not [state for state in states if state["Type"] == "Wait"]
-    assert not [
-        state for state in states if ".sync" in state.get("Resource", "") or "waitFor" in state.get("Resource", "")
-    ]
 
 
 def test_an_execution_is_named_by_its_arrival_and_its_place(tmp_path: Path) -> None:

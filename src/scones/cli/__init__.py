@@ -8,16 +8,20 @@ from typing import Annotated
 
 import typer
 
+from scones.cli.answer import answer
+from scones.cli.batch import batch
 from scones.cli.classify import classify
 from scones.cli.clean import clean
 from scones.cli.compare import compare
 from scones.cli.crossvalidate import crossvalidate
+from scones.cli.dead_letters import dead_letters
 from scones.cli.demo import demo
 from scones.cli.evaluate import evaluate
 from scones.cli.executions import executions
 from scones.cli.generate import generate
 from scones.cli.models import models
 from scones.cli.monitor import monitor
+from scones.cli.notify import notify
 from scones.cli.orders import orders
 from scones.cli.pretrain import pretrain
 from scones.cli.promote import promote
@@ -28,6 +32,7 @@ from scones.cli.serve import serve
 from scones.cli.stage import stage
 from scones.cli.task import task
 from scones.cli.train import train
+from scones.cli.workflow import workflow
 from scones.errors import SconesError
 
 __all__ = ["app", "main"]
@@ -81,18 +86,23 @@ for _verb in (
     compare,
     crossvalidate,
     classify,
+    batch,
     serve,
     generate,
     run,
+    dead_letters,
     executions,
     reviews,
+    answer,
     orders,
     clean,
     pretrain,
 ):
     app.command()(_verb)
 app.add_typer(monitor, name="monitor")
+app.add_typer(notify, name="notify")
 app.add_typer(task, name="task")
+app.add_typer(workflow, name="workflow")
 
 
 def main() -> None:

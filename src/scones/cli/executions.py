@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def executions(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one, state by state")] = None,
     machine: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only of this machine: classify or review")
+        str | None, typer.Option(metavar="NAME", help="Only of this machine: classify, review or batch")
     ] = None,
     status: Annotated[
         str | None, typer.Option(metavar="STATUS", help="RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,15 +19,27 @@ from scones.cli._common import (
 )
 
 if TYPE_CHECKING:
-    from scones.workflow.engine import Event, ExecutionDetail
+    from contextlib import ExitStack
+
+    from scones.settings import Settings
+    from scones.workflow.engine import Engine, Event
+    from scones.workflow.intake import Admission, Intake
 
 
 def run(
-    watch: Annotated[bool, typer.Option("--watch", help="Go on with new arrivals until Ctrl+C")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on with new arrivals until Ctrl+C or SIGTERM")] = False,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Also take arrivals over HTTP there, as 127.0.0.1:8090; goes on as --watch does"
+        ),
+    ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Work arrivals anew whose execution failed")
     ] = False,
     concurrency: Annotated[int, typer.Option(min=1, help="States that run at the same time")] = 8,
+    queue: Annotated[int, typer.Option(min=1, help="Arrivals at work at the same time; the others wait")] = 1000,
+    every: Annotated[float, typer.Option(min=0.05, max=3600, help="Seconds between two looks for arrivals")] = 1.0,
     endpoint_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where the endpoint answers  [http://127.0.0.1:8080]")
     ] = None,
@@ -43,16 +54,26 @@ def run(
 
     Runs classify.asl.json, the very state machine that Step Functions runs, on the embedded engine. Every
     change is in the journal before it takes effect: a run that was killed goes on where it was. An
-    unsure picture is set aside for a person (`scones reviews`); a failure is loud, and nothing is lost:
-    correct its cause, then `--retry-failed`.
+    unsure picture is set aside for a person (`scones reviews`). A failure is loud, and nothing is lost: what is
+    wrong with the picture itself is told by `scones dead-letters`; after any other failure, correct its cause,
+    then `--retry-failed`.
+
+    With `--watch` it goes on with what arrives; with `--listen` also over HTTP:
+
+        curl --data-binary @picture.png -H 'Content-Type: image/png' 'http://127.0.0.1:8090/arrivals?driver_id=d7'
     """
     import time
+    from contextlib import ExitStack
+    from functools import partial
 
     from scones.errors import WorkflowError
+    from scones.notifications import from_event, open_notifier
     from scones.settings import Settings
     from scones.store import open_bucket
     from scones.workflow.application import LOCAL_ENDPOINT, check_endpoint, open_engine
-    from scones.workflow.arrivals import MACHINE, ends_arrival, find_arrivals, outcomes, start_arrival
+    from scones.workflow.arrivals import MACHINE, ends_arrival
+    from scones.workflow.intake import Admission, DeadLetters, Intake, Questions, Watcher, work
+    from scones.workflow.reviews import deliver_answers
 
     settings = Settings.load(
         task=task, store=store, bucket=bucket, journal=journal, endpoint=endpoint, endpoint_url=endpoint_url
@@ -61,62 +82,103 @@ def run(
         settings = settings.model_copy(update={"endpoint_url": LOCAL_ENDPOINT})
     place = open_bucket(settings.store, settings.bucket)
     check_endpoint(settings)
-    seen: dict[str, str] = {}  # the status in which each arrival was found, by its key
-    fresh: list[str] = []  # executions to wait for
-    others: list[str] = []
-    with progress_bar(as_json) as bar:
+    letters = DeadLetters(place)
+    admission = Admission(place, letters, queue)
+    questions = Questions(admission.wake)
+    with progress_bar(as_json) as bar, open_notifier(settings) as notifier:
         line = bar.add_task("executions", total=0)
 
-        def count(event: Event) -> None:
-            if ends_arrival(event):
+        def heed(event: Event) -> None:
+            admission.heed(event)
+            questions.heed(event)
+            if event.machine == MACHINE and event.type == "ExecutionStarted":
+                bar.update(line, total=(bar.tasks[0].total or 0) + 1)
+            elif ends_arrival(event):
                 bar.advance(line)
+            if (news := from_event(event)) is not None:
+                notifier.add(news)
 
-        with open_engine(settings, concurrency=concurrency, on_event=count) as engine:
-            try:
-                while True:
-                    keys, others = find_arrivals(place)
-                    for key in keys:
-                        if key not in seen:
-                            name, seen[key] = start_arrival(engine, place, key, retry_failed=retry_failed)
-                            if seen[key] == "RUNNING":
-                                fresh.append(name)
-                                bar.update(line, total=len(fresh))
-                    if not watch:
-                        break
-                    engine.check()
-                    time.sleep(1.0)
-                engine.join()
-            except KeyboardInterrupt:
-                console().print("stopped; what was interrupted goes on with the next `scones run`")
-                engine.check()
-            ended = [engine.describe(name, MACHINE) for name in fresh]
-    before = [status for status in seen.values() if status != "RUNNING"]
+        with open_engine(settings, concurrency=concurrency, on_event=heed) as engine, ExitStack() as served:
+            left = admission.attach(engine)
+            bar.update(line, total=(bar.tasks[0].total or 0) + left)
+            intake = Intake(
+                engine,
+                admission,
+                letters,
+                Watcher(place, now=time.time, clock=time.monotonic),
+                questions,
+                watch=watch or listen is not None,
+                retry_failed=retry_failed,
+                every=every,
+                deliver_answers=partial(deliver_answers, known={}),
+                check_endpoint=partial(check_endpoint, settings),
+                say=lambda text: bar.console.print(text, soft_wrap=True, markup=False),
+                clock=time.monotonic,
+            )
+            if listen is not None:
+                _listen(listen, served, engine, admission, intake, settings)
+            stopped = work(intake)
+        intake.finish()
+    if stopped:
+        console().print("stopped; what was interrupted goes on with the next `scones run`")
     if as_json:
-        counts = dict(outcomes(ended))
-        print_json({"executions": len(ended), "outcomes": counts, "worked_before": len(before), "skipped": others})
+        print_json(_figures(admission, intake))
     else:
-        _tell(ended, before, others)
-    failed = [execution for execution in ended if execution.status not in ("SUCCEEDED", "RUNNING")]
-    if failed:
+        _tell(admission, intake, len(letters))
+    failed, first = admission.outcomes["failed"], admission.first_failure
+    if first is not None and not (watch or listen):
         raise WorkflowError(
-            f"{len(failed)} of {len(ended)} executions failed; the first, {failed[0].name}, with {failed[0].error}: "
-            f"{failure_message(failed[0].cause)}; see `scones executions --status FAILED`; when the cause is gone, "
+            f"{failed} of {admission.outcomes.total()} executions failed; the first, {first.name}, with {first.error}: "
+            f"{failure_message(first.cause)}; see `scones executions --status FAILED`; when the cause is gone, "
             "`scones run --retry-failed`"
         )
 
 
-def _tell(ended: Sequence[ExecutionDetail], before: Sequence[str], others: Sequence[str]) -> None:
-    from scones.workflow.arrivals import outcomes
+def _listen(
+    address: str, served: ExitStack, engine: Engine, admission: Admission, intake: Intake, settings: Settings
+) -> None:
+    """Take arrivals over HTTP as long as ``served`` is open."""
+    import ipaddress
 
+    from scones.serving import listening_url
+    from scones.task import load_task
+    from scones.workflow.intake import Desk, build_intake_app, listen, serving
+
+    listener = served.enter_context(listen(address))
+    defaults = {"task": load_task(settings.task).name, "depot": settings.depot, "driver_id": "unknown"}
+    desk = Desk(engine, admission, task=defaults["task"], depot=settings.depot)
+    app = build_intake_app(desk, admission, defaults=defaults, waiting=lambda: intake.waiting)
+    served.enter_context(serving(app, listener))
+    console().print(f"arrivals are taken at {listening_url(listener)}/arrivals", soft_wrap=True)
+    if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+        console().print("[yellow]whoever reaches this address can send arrivals and ask for them: guard it[/]")
+
+
+def _figures(admission: Admission, intake: Intake) -> dict[str, Any]:
+    return {
+        "executions": admission.outcomes.total(),
+        "outcomes": dict(admission.outcomes),
+        "worked_before": intake.worked_before,
+        "skipped": intake.odd,
+        "dead_letters": intake.dead,
+        "running": admission.running,
+        "waiting": intake.waiting,
+    }
+
+
+def _tell(admission: Admission, intake: Intake, dead: int) -> None:
     err = console()
-    counts = outcomes(ended)
+    counts = admission.outcomes
     said = ", ".join(f"{number} {word}" for word, number in counts.most_common())
-    err.print(f"arrivals worked: {len(ended)}" + (f" ({said})" if said else ""))
-    if before:
-        failed = sum(status != "SUCCEEDED" for status in before)
-        err.print(f"worked before: {len(before)}" + (f", {failed} of them failed (--retry-failed)" if failed else ""))
-    if others:
-        err.print(f"skipped, no pictures: {', '.join(others[:5])}{' …' if len(others) > 5 else ''}")
+    err.print(f"arrivals worked: {counts.total()}" + (f" ({said})" if said else ""))
+    if intake.worked_before:
+        failed = f", {intake.failed_before} of them failed (--retry-failed)" if intake.failed_before else ""
+        err.print(f"worked before: {intake.worked_before}{failed}")
+    if admission.running or intake.waiting:
+        err.print(f"left for the next run: {admission.running} at work, {intake.waiting} waiting")
+    if dead:
+        new = f", {intake.dead} of them new" if intake.dead else ""
+        err.print(f"dead letters, which cannot be worked as they are: {dead}{new}: `scones dead-letters`")
     if counts["wait"]:
         err.print("some drivers wait, no open order was within their range; add orders: `scones orders --sample 50`")
     if counts["duplicate"]:

@@ -33,6 +33,9 @@ def stage(
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Your own pictures: a sub-folder for each label")
     ] = None,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Also take in what people have answered, to learn from")
+    ] = False,
     seed: Annotated[int, typer.Option(help="For the synthetic source: same seed, same pictures")] = 0,
     task: TaskOption = None,
     store: StoreOption = None,
@@ -49,16 +52,20 @@ def stage(
     that would leak into calibration or test leave the training side. The same pictures always give the same
     version, so staging again changes nothing.
 
+    With `--examples`, the pictures that people have labelled (`scones answer`) come in too. They are the hard ones, so
+    they are only learned from: neither calibration nor test would be fair with them.
+
     Example:  `scones stage --folder pictures`  with `pictures/bicycle/…` and `pictures/motorcycle/…`
 
     Next: `scones train`.
     """
     import time
+    from functools import partial
 
     from rich.markup import escape
 
     from scones.settings import Settings
-    from scones.staging import choose_source, open_source, write_dataset
+    from scones.staging import choose_source, open_source, with_examples, write_dataset
     from scones.store import open_bucket
     from scones.task import load_task
 
@@ -69,6 +76,9 @@ def stage(
     place = open_bucket(settings.store, settings.bucket)
     with progress_report(as_json) as steps:
         opened = open_source(kind, chosen, archive=settings.cifar100, folder=folder, seed=seed, progress=steps)
+        if examples:
+            other = partial(open_bucket, settings.store, make=False)
+            opened = with_examples(opened, place, chosen, other)
         dataset = write_dataset(place, chosen, opened.pictures, source=opened.record, progress=steps)
     location = place.url(dataset.prefix)
     if as_json:

@@ -23,11 +23,12 @@ def serialize_image(event: Any, runtime: Runtime) -> dict[str, Any]:
 
     The arrival is claimed first, by an atomic create that names the execution. A second execution of the
     same arrival gets ``"duplicate": true``, which the workflow ends as a success that says so. A claim that
-    left no result is taken over when its execution is named in ``supersedes``, or after the lease.
+    left no result is taken over when its execution is named in ``supersedes``, or after the lease. Where no
+    execution is named (``batch.asl.json``), nothing is claimed.
 
     Args:
         event: ``{"image_data": "", "s3_bucket": B, "s3_key": K}``, optionally with task, depot,
-            driver_id, arrival_id, execution and supersedes.
+            driver_id, arrival_id, execution, supersedes and manifest.
         runtime: settings, clock and buckets.
 
     Returns:
@@ -38,7 +39,7 @@ def serialize_image(event: Any, runtime: Runtime) -> dict[str, Any]:
         ObjectMissing: there is no object under the key.
         PictureError: the key names no picture, or the object is none.
     """
-    request = parse(ExecutionInput, unwrap(event), "the event of serialize_image")
+    request = parse(ExecutionInput, unwrap(event), "the event of serialize_image").resolved()
     arrival = request.arrival(task=runtime.task, depot=runtime.settings.depot)
     content_type = picture_type(request.s3_key)
     if content_type is None:
@@ -76,7 +77,7 @@ def _claim(arrival: Arrival, request: ExecutionInput, execution: ExecutionRef, r
             )
         if _is_by(held, execution):  # this step again, after a retry or a restart
             return True
-        results = (Layout.route(arrival.path), Layout.review(arrival.path))
+        results = (Layout.route(arrival.path), Layout.result(arrival.path), Layout.review(arrival.path))
         if any(map(runtime.home.exists, results)):
             return False
         # a clock that went backwards makes an age negative: the claim then holds, which is the safe side

@@ -24,6 +24,7 @@ _HOMES = {
     "load_dataset": "scones.staging.dataset",
     "open_source": "scones.staging.pipeline",
     "synthetic_pictures": "scones.staging.synthetic",
+    "with_examples": "scones.staging.examples",
     "write_dataset": "scones.staging.writing",
 }
 
@@ -42,6 +43,7 @@ __all__ = [
     "load_dataset",
     "open_source",
     "synthetic_pictures",
+    "with_examples",
     "write_dataset",
 ]
 
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from scones.staging.checks import Checks
     from scones.staging.cifar100 import cifar100_pictures
     from scones.staging.dataset import Dataset, DatasetRecord, load_dataset
+    from scones.staging.examples import with_examples
     from scones.staging.folder import folder_pictures
     from scones.staging.pipeline import SourceKind, choose_source, download_cifar100, open_source
     from scones.staging.source import Source, SourcePicture

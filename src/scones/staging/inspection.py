@@ -86,7 +86,7 @@ def inspect_picture(picture: SourcePicture, group: str = "") -> Inspected:
     digest = content_hash(image)
     mark = _mark(group, digest)
     split: Split = picture.split or ("test" if in_test(mark) else "train")
-    if split == "train" and in_calibration(mark):
+    if split == "train" and in_calibration(mark) and not picture.only_train:
         split = "calibration"
     return Inspected(
         origin=picture.origin,

@@ -24,6 +24,7 @@ class SourcePicture:
             training pictures become calibration pictures.
         fault: why the bytes could not even be read; empty when they could.
         group: the thing that it shows; None to let the task tell it by the origin.
+        only_train: its content has no say: what is of the training split stays there, and never calibrates.
     """
 
     origin: str
@@ -32,6 +33,7 @@ class SourcePicture:
     split: Literal["train", "calibration", "test"] | None = None
     fault: str = ""
     group: str | None = None
+    only_train: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import logging
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -16,7 +17,7 @@ from scones.functions.runtime import Runtime
 from scones.functions.serialize_image import serialize_image
 from scones.settings import Settings
 from scones.workflow.definitions import MACHINES, definition, substitutions
-from scones.workflow.engine import Engine, Event, Listed, load
+from scones.workflow.engine import Clock, Engine, Event, Json, Listed, Publish, SystemClock, load
 
 __all__ = ["LOCAL_ENDPOINT", "Function", "check_endpoint", "local_functions", "open_engine"]
 
@@ -25,6 +26,9 @@ Function: TypeAlias = Callable[[Any, Any], Any]
 
 LOCAL_ENDPOINT = "http://127.0.0.1:8080"
 """Where `scones serve` answers when nothing else is said."""
+
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def local_functions(runtime: Runtime) -> dict[str, Function]:
@@ -55,34 +59,46 @@ class _Objects:
             yield Listed(one.key, one.size, one.modified, one.etag)
 
 
+def _log(message: Mapping[str, Json]) -> str:
+    """Stand in for a topic: on one machine the engine's events tell people (:mod:`scones.notifications`)."""
+    _LOGGER.debug("published to %s: %s", message["TopicArn"], message["Message"])
+    return str(uuid.uuid4())
+
+
 def open_engine(
     settings: Settings,
     *,
-    clock: Callable[[], float] = time.time,
+    clock: Clock | None = None,
     concurrency: int = 8,
     on_event: Callable[[Event], None] | None = None,
     functions: Mapping[str, Function] | None = None,
+    publish: Publish = _log,
 ) -> Engine:
     """Open the engine with the application's machines and functions; what was interrupted goes on.
 
     Args:
         settings: store, bucket, journal, endpoint.
-        clock: POSIX seconds, for the functions.
+        clock: the time of day, for the engine and the functions.
         concurrency: how many states run at the same time.
         on_event: told of every event after it was journaled, from several threads.
         functions: take the place of the application's own, by name.
+        publish: gets what the machines publish to the topic, and answers an id; by default it is only logged, as the
+            events tell of the same.
 
     Raises:
         DefinitionError: a machine's definition is wrong.
         JournalError: the journal cannot be used.
     """
-    runtime = Runtime(settings, clock)
+    clock = clock or SystemClock()
+    runtime = Runtime(settings, clock.now)
     names = substitutions(settings)
     return Engine(
         settings.journal,
         {name: load(definition(name), names, source=f"{name}.asl.json") for name in MACHINES},
         {**local_functions(runtime), **(functions or {})},
         _Objects(runtime),
+        publish,
+        clock=clock,
         concurrency=concurrency,
         on_event=on_event,
     )

@@ -11,11 +11,22 @@ from typing import TYPE_CHECKING
 from scones.contracts import picture_type
 from scones.errors import ExecutionMissing
 from scones.store import Bucket, Layout
+from scones.workflow.reviews import ask_again
 
 if TYPE_CHECKING:
-    from scones.workflow.engine import Engine, Event, ExecutionDetail, Status
+    from scones.workflow.engine import Engine, Event, ExecutionDetail, Json, Status
 
-__all__ = ["MACHINE", "ends_arrival", "execution_name", "find_arrivals", "outcome", "outcomes", "start_arrival"]
+__all__ = [
+    "MACHINE",
+    "ends_arrival",
+    "execution_name",
+    "find_arrivals",
+    "newest_execution",
+    "outcome",
+    "outcome_of",
+    "outcomes",
+    "start_arrival",
+]
 
 MACHINE = "classify"
 """The state machine that works arrivals."""
@@ -52,7 +63,7 @@ def start_arrival(engine: Engine, bucket: Bucket, key: str, *, retry_failed: boo
         bucket: the arrival's bucket.
         key: its key.
         retry_failed: start it anew when its last execution ended without a result: failed, or found the
-            arrival in the hands of another that left none.
+            arrival in the hands of another that left none. A review of it that failed is asked anew.
 
     Returns:
         The name of the arrival's newest execution, and its status: RUNNING when it was started now or
@@ -72,9 +83,24 @@ def start_arrival(engine: Engine, bucket: Bucket, key: str, *, retry_failed: boo
             return name, "RUNNING"
         if status == "RUNNING":
             return name, status
-        if status == "SUCCEEDED" and not (retry_failed and _lost(bucket, engine.describe(name, MACHINE))):
+        if status == "SUCCEEDED" and not (retry_failed and _lost(engine, bucket, name)):
             return name, status
         earlier[name] = status
+
+
+def newest_execution(engine: Engine, bucket: Bucket, key: str) -> tuple[str, Status] | None:
+    """The name and the status of an arrival's newest execution, by the journal; None where none was ever started.
+
+    What it costs depends on how often the arrival was worked anew, not on how many arrivals there are.
+    """
+    first, newest, number = execution_name(bucket, key), None, 1
+    while True:
+        name = f"{first}.{number}" if number > 1 else first
+        try:
+            newest = name, engine.status(name, MACHINE)
+        except ExecutionMissing:
+            return newest
+        number += 1
 
 
 def ends_arrival(event: Event) -> bool:
@@ -82,19 +108,29 @@ def ends_arrival(event: Event) -> bool:
     return event.machine == MACHINE and event.type in _ENDS
 
 
-def _lost(bucket: Bucket, execution: ExecutionDetail) -> bool:
-    """Say whether a duplicate's arrival still has no result."""
-    if outcome(execution) != "duplicate":
+def _lost(engine: Engine, bucket: Bucket, name: str) -> bool:
+    """Say whether a duplicate's arrival still has no result; see to it that a review was asked well."""
+    execution = engine.describe(name, MACHINE)
+    how = outcome(execution)
+    if how == "review":
+        ask_again(engine, execution)
+    if how != "duplicate":
         return False
     arrival = execution.output["arrival"]
-    return not any(map(bucket.exists, (Layout.route(arrival), Layout.review(arrival))))
+    return not any(map(bucket.exists, (Layout.route(arrival), Layout.result(arrival), Layout.review(arrival))))
 
 
 def outcome(execution: ExecutionDetail) -> str:
-    """How an execution ended, in a word: routed, wait, classified, review, duplicate, or failed."""
-    if execution.status != "SUCCEEDED":
-        return "running" if execution.status == "RUNNING" else "failed"
-    return str(execution.output.get("outcome", "succeeded")) if isinstance(execution.output, dict) else "succeeded"
+    """How an execution ended, in a word: routed or wait; queued; accepted or rejected; event; classified; review or
+    manual; duplicate; or failed."""
+    return outcome_of(execution.status, execution.output)
+
+
+def outcome_of(status: Status, output: Json) -> str:
+    """How an execution of that status and output ended; as :func:`outcome`."""
+    if status != "SUCCEEDED":
+        return "running" if status == "RUNNING" else "failed"
+    return str(output.get("outcome", "succeeded")) if isinstance(output, dict) else "succeeded"
 
 
 def outcomes(executions: Iterable[ExecutionDetail]) -> Counter[str]:

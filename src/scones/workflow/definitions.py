@@ -6,9 +6,9 @@ from importlib import resources
 
 from scones.settings import Settings
 
-__all__ = ["FUNCTIONS", "MACHINES", "definition", "substitutions"]
+__all__ = ["FUNCTIONS", "LOCAL_TOPIC", "MACHINES", "definition", "substitutions"]
 
-MACHINES = ("classify", "review")
+MACHINES = ("classify", "review", "batch")
 """The state machines, each a file ``machines/{name}.asl.json``."""
 
 FUNCTIONS = {
@@ -20,6 +20,10 @@ FUNCTIONS = {
 """The functions by the names that stand for them in the definitions."""
 
 
+LOCAL_TOPIC = "notifications"
+"""Stands where the definitions name a topic of SNS: on one machine people are told from the engine's events."""
+
+
 def definition(name: str) -> str:
     """The text of a state machine's definition, with its ``${Name}`` placeholders."""
     return (resources.files("scones.workflow") / "machines" / f"{name}.asl.json").read_text("utf-8")
@@ -27,4 +31,10 @@ def definition(name: str) -> str:
 
 def substitutions(settings: Settings) -> dict[str, str]:
     """What the placeholders stand for on one machine."""
-    return {**FUNCTIONS, "ReviewStateMachine": "review", "RecordsBucket": settings.bucket}
+    return {
+        **FUNCTIONS,
+        "ReviewStateMachine": "review",
+        "RecordsBucket": settings.bucket,
+        "NotificationsTopic": LOCAL_TOPIC,
+        "ReviewSeconds": str(settings.review_seconds),
+    }
