@@ -70,11 +70,7 @@ def _claim(arrival: Arrival, request: ExecutionInput, execution: ExecutionRef, r
     number = runtime.home.latest_number(series)
     if number:
         held = runtime.home.get_json(Layout.record(series, number))
-        if {name: held[name] for name in picture} != picture:
-            raise MessageError(
-                f"{request.s3_key} in bucket {request.s3_bucket} has the name of another arrival, {held['s3_key']} in "
-                f"bucket {held['s3_bucket']}: give it another arrival id"
-            )
+        _check_picture(held, picture)
         if _is_by(held, execution):  # this step again, after a retry or a restart
             return True
         results = (Layout.route(arrival.path), Layout.result(arrival.path), Layout.review(arrival.path))
@@ -87,8 +83,19 @@ def _claim(arrival: Arrival, request: ExecutionInput, execution: ExecutionRef, r
     try:
         runtime.home.create_json(Layout.record(series, number + 1), claim)
     except ObjectExists:  # of two at the same moment, one
-        return _is_by(runtime.home.get_json(Layout.record(series, number + 1)), execution)
+        held = runtime.home.get_json(Layout.record(series, number + 1))
+        _check_picture(held, picture)
+        return _is_by(held, execution)
     return True
+
+
+def _check_picture(held: dict[str, Any], picture: dict[str, str]) -> None:
+    """Raises a MessageError where the claim is on another picture, which would be lost without a word."""
+    if {name: held[name] for name in picture} != picture:
+        raise MessageError(
+            f"{picture['s3_key']} in bucket {picture['s3_bucket']} has the name of another arrival, {held['s3_key']} "
+            f"in bucket {held['s3_bucket']}: give it another arrival id"
+        )
 
 
 def _is_by(claim: dict[str, Any], execution: ExecutionRef) -> bool:

@@ -272,12 +272,13 @@ def test_each_error_of_an_arrival_itself_has_a_hint(name: str) -> None:
 def test_a_name_that_is_no_arrivals_and_a_name_that_is_taken_are_dead_letters(
     start: Start, drop: Drop, png_bytes: Picture, bucket: Bucket
 ) -> None:
-    drop(png_bytes(RED), "a1", age=100)
+    drop(png_bytes(RED), "a1")
+    start(watch=False).end()
     drop(png_bytes(RED), "a1", ext="jpg")
     drop(png_bytes(RED), "ü b")
     worker = start(watch=False)
     worker.join()
-    assert worker.outcomes == {"routed": 1, "failed": 2}
+    assert worker.outcomes == {"failed": 2}
     assert {letter.arrival: letter.error for letter, _ in read_letters(bucket)} == {
         "vehicles/main/driver-1/a1.jpg": "MessageError",
         "vehicles/main/driver-1/ü b.png": "MessageError",
@@ -332,7 +333,7 @@ def test_while_the_endpoint_does_not_answer_arrivals_wait_where_they_are(
     assert len(worker.started) == 1
     assert read_letters(bucket) == [], "this is no fault of the picture's"
     down.clear()
-    wait_until(lambda: len(worker.started) == 2)
+    wait_until(lambda: worker.outcomes == {"failed": 2})
     assert "the endpoint answers again" in worker.said
     worker.stop()
     again = start(watch=False, retry_failed=True)

@@ -61,6 +61,7 @@ class Admission:
         """What has ended, for whoever follows it up; None only wakes them."""
         self._lock = threading.Lock()
         self._running: dict[str, str] = {}  # keys by execution
+        self._unseen: set[str] = set()  # ended, and not followed up yet
         self._gone: set[str] | None = set()  # ended before it was known what ran; None: it is known
         self._starting = 0
         self._closed = False
@@ -86,6 +87,7 @@ class Admission:
                     self._gone.add(event.execution)
                 if status != "SUCCEEDED" and self.first_failure is None:
                     self.first_failure = ended
+                self._unseen.add(event.execution)
                 self.ended.put(ended)  # before anybody can see that it no longer runs
 
     def attach(self, engine: Engine) -> int:
@@ -119,6 +121,16 @@ class Admission:
     def closed(self) -> bool:
         """Whether nothing is started any more: the process ends."""
         return self._closed
+
+    def follow_up(self, ended: Ended) -> None:
+        """What has ended is seen to."""
+        with self._lock:
+            self._unseen.discard(ended.name)
+
+    def to_be_seen_to(self, name: str) -> bool:
+        """Whether an execution runs, or is among what ``ended`` still holds."""
+        with self._lock:  # the journal knows of an end a moment before this does
+            return name in self._unseen or name in self._running
 
     def close(self) -> None:
         """Start nothing any more."""

@@ -27,6 +27,8 @@ __all__ = ["Intake"]
 _PATIENCE: Final = 30.0
 """Seconds that a run that does not watch waits for pictures that are still being written, and for questions to people
 that are still being asked."""
+_MOST: Final = 200
+"""Ends that are seen to before the next look."""
 _LETTERS: Final = "dead letters"
 
 
@@ -130,8 +132,9 @@ class Intake:
         Nothing is done where :meth:`run` still hangs in a store that does not answer. The next run sees to it.
         """
         if self._at_work.acquire(blocking=False):
-            with suppress(SconesError):  # the next run sees to it
-                self._follow(0.0)
+            while not self._admission.ended.empty():
+                with suppress(SconesError):  # the next run sees to it
+                    self._follow(0.0)
             self._at_work.release()
 
     # Looking
@@ -181,7 +184,8 @@ class Intake:
                 return
             self._watcher.take(entry, at_work=begun.status == "RUNNING")
             self._again.discard(entry.key)
-            self._tidy_letters(entry.key, begun)
+            if begun.status == "RUNNING" or not self._admission.to_be_seen_to(begun.name):
+                self._tidy_letters(entry.key, begun)  # else a caller brought it, and it has ended just now
         self._waiting.popleft()
 
     def _tidy_letters(self, key: str, begun: Begun) -> None:
@@ -209,17 +213,20 @@ class Intake:
     # Following
 
     def _follow(self, seconds: float) -> None:
-        """Wait until something has ended, and see to all that has."""
+        """Wait until something has ended, and see to what has; a flood of it must not keep from looking."""
         try:
             ended = self._admission.ended.get(timeout=seconds) if seconds else self._admission.ended.get_nowait()
-            while True:
+            for _ in range(_MOST):
                 if ended is not None:
                     self._see_to(ended)
                 ended = self._admission.ended.get_nowait()
+            if ended is not None:
+                self._see_to(ended)
         except Empty:
             return
 
     def _see_to(self, ended: Ended) -> None:
+        self._admission.follow_up(ended)
         self._patient_until = self._clock() + _PATIENCE
         poison = ended.status == "FAILED" and ended.error in POISON
         if poison and not self._stopping and self._watcher.put_back_if_changed(ended.key):
