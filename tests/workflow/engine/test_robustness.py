@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from scones.errors import WorkflowError
-from scones.workflow.engine import Engine, Event, StartRefused, load
+from scones.workflow.engine import Engine, Event, Journal, StartRefused, load
 from scones.workflow.engine.run import PARKED
 
 from .conftest import FUNCTION, HandClock, MemoryObjects
@@ -91,18 +91,35 @@ def test_what_looks_like_a_placeholder_after_substitution_is_none_after_a_restar
         assert engine.wait("e", timeout=20)[0].output == "write ${Name} here"
 
 
-def test_a_definition_that_can_no_longer_be_read_ends_its_own_executions_alone(tmp_path: Path) -> None:
+LONG = {"Type": "Wait", "Seconds": 99_999, "Comment": "n", "End": True}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        chain(L=LONG),
+        chain(P={"Type": "Parallel", "Branches": [chain(L=LONG), chain(P2=DONE)], "End": True}),
+        chain(M={"Type": "Map", "ItemsPath": "$", "ItemProcessor": chain(L=LONG), "End": True}),
+        distributed(LONG),
+        chain(T={"Type": "Task", "Resource": f"{START}.sync:2", "Comment": "n", "End": True,
+                 "Parameters": {"StateMachineArn": "long", "Input": {}}}),
+    ],
+)  # fmt: skip
+def test_a_definition_that_can_no_longer_be_read_ends_its_own_executions_alone(
+    tmp_path: Path, bad: dict[str, Any]
+) -> None:
     waiting = chain(W={"Type": "Wait", "SecondsPath": "$", "End": True})
-    with Engine(tmp_path / "j.db", {"m": waiting, "n": chain(W={**waiting["States"]["W"], "Comment": "n"})}) as engine:
+    with Engine(tmp_path / "j.db", {"m": waiting, "n": bad, "long": chain(L=LONG)}) as engine:
         engine.start("m", 1, name="good")
-        engine.start("n", 99_999, name="bad")
+        engine.start("n", [1, 2], name="bad")
     with sqlite3.connect(tmp_path / "j.db") as journal:
         journal.execute("UPDATE definitions SET text = CAST(replace(text, 'Comment', 'Color') AS BLOB)")
     journal.close()
     with Engine(tmp_path / "j.db", {"m": waiting}) as engine:
-        good, bad = engine.wait("good", "bad", timeout=20)
-    assert (good.status, bad.status, bad.error) == ("SUCCEEDED", "FAILED", "States.Runtime")
-    assert "Color" in (bad.cause or "")
+        good, ended = engine.wait("good", "bad", timeout=20)
+        engine.join(20)
+    assert (good.status, ended.status, ended.error) == ("SUCCEEDED", "FAILED", "States.Runtime")
+    assert "Color" in (ended.cause or "")
 
 
 def test_one_execution_does_not_wait_for_all_items_of_a_large_map(tmp_path: Path) -> None:
@@ -131,16 +148,21 @@ def test_a_stop_does_not_work_what_is_left_of_a_large_map(tmp_path: Path) -> Non
     machine = distributed(DONE)
     with Engine(tmp_path / "j.db", {"m": machine}) as engine:
         engine.start("m", list(range(6000)), name="e")
+    with Journal.open_readonly(tmp_path / "j.db") as reader:
+        assert reader.status("e") == "RUNNING"
+        assert len(reader.executions("m/M", limit=6000)) < 6000
     with Engine(tmp_path / "j.db", {"m": machine}) as engine:
         assert len(engine.wait("e", timeout=60)[0].output) == 6000
 
 
 def test_a_machine_that_starts_itself_can_be_stopped(tmp_path: Path) -> None:
     again = {"Type": "Task", "Resource": START, "Parameters": {"StateMachineArn": "m", "Input": {}}, "End": True}
-    with Engine(tmp_path / "j.db", {"m": chain(A=again)}) as engine:
-        engine.start("m", {})
-    with Engine(tmp_path / "j.db", {"m": chain(A=again)}) as engine:
-        assert engine.executions(limit=5)
+    engine = Engine(tmp_path / "j.db", {"m": chain(A=again)})
+    engine.start("m", {})
+    stopping = threading.Thread(target=engine.stop, daemon=True)
+    stopping.start()
+    stopping.join(20)
+    assert not stopping.is_alive()
 
 
 @pytest.mark.parametrize("given", [{"image": "x" * 50_000}, {str(number): "y" * 10 for number in range(3000)}])

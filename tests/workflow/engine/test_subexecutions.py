@@ -52,6 +52,12 @@ def test_a_name_that_was_used_before_is_refused_where_the_task_waits(run: Run) -
     assert again.error == "StepFunctions.ExecutionAlreadyExistsException"
 
 
+def test_a_start_that_finds_an_execution_tells_when_that_one_started(run: Run) -> None:
+    definition = parent("", Parameters={"Name": "once"})
+    first = run(definition, {"n": 1}, machines={"child": CHILD}).output
+    assert run(definition, {"n": 1}, machines={"child": CHILD}, name="again").output == first
+
+
 def test_a_retry_starts_another_child(run: Run) -> None:
     retry = [{"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 1, "MaxAttempts": 1, "JitterStrategy": "FULL"}]
     ended = run(parent(".sync:2", Retry=retry), {"n": 1}, machines={"child": FAILING})

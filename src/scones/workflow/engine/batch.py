@@ -44,8 +44,8 @@ class Batch:
     agenda: deque[tuple[Branch, int]] = field(default_factory=deque)
     """Branches whose state is to be run in this turn, with their tickets."""
     begun: list[Run] = field(default_factory=list)
-    names: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Machine and name of the executions that have begun, with the digests of their inputs."""
+    names: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
+    """Machine and name of the executions that have begun, with the digest of the input and the time of the start."""
     doomed: deque[Run] = field(default_factory=deque)
     """Executions that are to be aborted in this turn."""
     ended: deque[tuple[Run, Status, Json, str | None, str | None]] = field(default_factory=deque)

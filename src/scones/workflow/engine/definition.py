@@ -6,7 +6,6 @@ refused here and never while an execution runs.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -15,8 +14,8 @@ from scones.errors import DefinitionError
 from scones.workflow.engine.fields import Fields
 from scones.workflow.engine.jsontext import Json, dump
 from scones.workflow.engine.jsontext import load as load_json
-from scones.workflow.engine.machine import State, StateMachine
-from scones.workflow.engine.state_reading import LONGEST, check_language, read_state
+from scones.workflow.engine.machine import LONGEST, State, StateMachine
+from scones.workflow.engine.state_reading import check_language, read_state
 
 __all__ = ["load", "read_again"]
 
@@ -94,8 +93,7 @@ def _parse(definition: str | Mapping[str, Json], problems: list[str]) -> Json:
 
     try:
         text = definition if isinstance(definition, str) else dump(dict(definition))
-        load_json(text)
-        document = json.loads(text, object_pairs_hook=unique)
+        document = load_json(text, unique)
         dump(document).encode()  # a number beyond all bounds, or half a surrogate pair
         return document
     except (TypeError, ValueError, RecursionError) as error:

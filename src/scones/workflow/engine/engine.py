@@ -146,19 +146,18 @@ class Engine:
         fingerprint = digest(given)
 
         def begin(batch: Batch) -> Execution | None:
-            run = self._interpreter.named.get((machine, name))
-            begun = batch.names.get((machine, name))
-            known = run.digest if run is not None else begun or self._journal.known(machine, name)
+            known = self._interpreter.known(batch, machine, name)
             if known is None:
-                run = self._interpreter.begin(batch, machine, definition, name, given, fingerprint)
-            elif known != fingerprint:
+                self._interpreter.begin(batch, machine, definition, name, given, fingerprint)
+            elif known[0] != fingerprint:
                 raise StartRefused(
                     "ExecutionAlreadyExists",
                     f"machine {machine} has had an execution {name!r} with another input; choose another name",
                 )
+            run = self._interpreter.named.get((machine, name))
             return None if run is None else _running(run)
 
-        return self._loop.ask(begin) or self._reader.describe(name, machine)
+        return self._loop.ask(begin) or self._open_reader.describe(name, machine)
 
     def status(self, name: str, machine: str | None = None) -> Status:
         """An execution's status; raises as :meth:`describe`."""
@@ -204,7 +203,7 @@ class Engine:
             running = self._interpreter.named.get((machine or "", name))
             key = self._open_reader.find(name, machine) if running is None else running.id
             self._loop.wait(key, timeout, deadline)
-        return [self._reader.describe(name, machine) for name in names]
+        return [self._open_reader.describe(name, machine) for name in names]
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until every execution has ended; raises as :meth:`wait`."""
@@ -216,7 +215,7 @@ class Engine:
         Raises:
             ExecutionMissing: there is none of that name.
         """
-        key = self._reader.find(name, machine)
+        key = self._open_reader.find(name, machine)
 
         def abort(batch: Batch) -> None:
             run = self._interpreter.runs.get(key)
@@ -260,12 +259,13 @@ class Engine:
             ending = {one.run.id for one in batch.endings}
             known = self._interpreter.runs.keys() | ending
             found = [run for run in self._journal.running(self._definition) if run.id not in known]
-            # All of them first: one may wait for another.
-            self._interpreter.runs.update((run.id, run) for run in found)
             self._loop.live.update(run.id for run in found)
+            for run in found:  # all of them first: one may wait for another
+                self._interpreter.adopt(batch, run)
             for run in found:
-                self._interpreter.resume(batch, run)
-                if (fault := self._unreadable.get(run.machine.hash)) is not None:
+                if (fault := self._unreadable.get(run.machine.hash)) is None:
+                    self._interpreter.resume(batch, run)
+                else:
                     self._interpreter.end(batch, run, "FAILED", error=RUNTIME, cause=str(fault))
             return len(found)
 
@@ -281,7 +281,7 @@ class Engine:
             days: those that ended so many days ago or more; None for the engine's own setting.
             count: all but the newest so many; None for the engine's own setting.
         """
-        before = self._clock.now() - (self._keep[0] if days is None else days * 86_400.0)
+        before = self._clock.now() - (self._keep[0] if days is None else days * _DAY)
         keep = self._keep[1] if count is None else count
         removed = 0
         while some := self._loop.ask(lambda _: self._journal.prune(before, keep)):

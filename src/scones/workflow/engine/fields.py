@@ -121,13 +121,8 @@ class Fields:
 
     def template(self, key: str) -> Template | None:
         """A payload template, None where it is left out."""
-        if key not in self.data:
-            return None
-        value = self.data[key]
-        if not isinstance(value, dict):
-            self.note(key, f"must be a JSON object, not {value!r}")
-            return None
-        return compile_template(value, self.at(key), self.problems)
+        inner = self.inner(key)
+        return None if inner is None else compile_template(inner.data, inner.place, self.problems)
 
     def text_or_expression(self, key: str) -> str | Expression:
         """A text under ``key``, or a path or intrinsic function under ``keyPath``; empty without either."""

@@ -89,10 +89,18 @@ class Interpreter:
         run.root = self.branch(run, None, 0)
         batch.event(run, "ExecutionStarted", None, {"input": given})
         batch.begun.append(run)
-        batch.names[machine_name, name] = digest
-        self._adopt(batch, run)
+        batch.names[machine_name, name] = digest, batch.now
+        self.adopt(batch, run)
         self.enter(batch, run.root, machine.start_at, given)
         return run
+
+    def known(self, batch: Batch, machine_name: str, name: str) -> tuple[str, float] | None:
+        """Of an execution that there is or was the digest of its input and its start (POSIX seconds)."""
+        run = self.named.get((machine_name, name))
+        if run is not None:
+            return run.digest, run.started
+        # One that began in this turn may have ended in it, too, and is not in the journal yet.
+        return batch.names.get((machine_name, name)) or self.journal.known(machine_name, name)
 
     def branch(self, run: Run, parent: Branch | None, item: int) -> Branch:
         """A new branch."""
@@ -104,8 +112,7 @@ class Interpreter:
         return self._last_branch
 
     def resume(self, batch: Batch, run: Run) -> None:
-        """Take up an execution of the journal."""
-        self._adopt(batch, run)
+        """Go on with an execution of the journal, once it and all the others were adopted."""
         for branch in self._tree(run.root):
             self.tasks.expect(branch)
             if branch.due is not None:
@@ -119,7 +126,8 @@ class Interpreter:
             if branch.phase is Phase.CALLED and branch.token is None:
                 self._subs.wait_for(branch)
 
-    def _adopt(self, batch: Batch, run: Run) -> None:
+    def adopt(self, batch: Batch, run: Run) -> None:
+        """An execution runs from now on."""
         self.runs[run.id] = run
         self.named[run.machine_name, run.name] = run
         self._subs.adopt(run)
@@ -263,8 +271,7 @@ class Interpreter:
         details = {"output": result} if isinstance(state, Task) else {}
         kind = "MapRun" if isinstance(state, Map) and state.child is not None else f"{state.type}State"
         batch.event(branch.run, "TaskSucceeded" if isinstance(state, Task) else f"{kind}Succeeded", state.name, details)
-        self._fanout.clear(batch, branch)
-        self._subs.clear(batch, branch)
+        self._clear(batch, branch)
         self.done(batch, branch, done)
 
     def done(self, batch: Batch, branch: Branch, done: Done) -> None:
@@ -289,8 +296,7 @@ class Interpreter:
         state = self.state(branch)
         if isinstance(state, Fallible):
             raw = self.scope(branch)
-            self._fanout.clear(batch, branch)
-            self._subs.clear(batch, branch)
+            self._clear(batch, branch)
             if self._retried(batch, branch, state, failure):
                 return
             self._tell_failure(batch, branch, state, failure, {})
@@ -352,11 +358,15 @@ class Interpreter:
     def drop(self, batch: Batch, branch: Branch) -> None:
         """A branch is gone, and with it all that works for it."""
         branch.ticket += 1
-        self._fanout.clear(batch, branch)
-        self._subs.clear(batch, branch)
+        self._clear(batch, branch)
         self.tasks.release(batch, branch)
         self.tasks.forget(branch)
         batch.drop(branch)
+
+    def _clear(self, batch: Batch, branch: Branch) -> None:
+        """What works for a branch is no longer needed: its children, and the executions that it waits for."""
+        self._fanout.clear(batch, branch)
+        self._subs.clear(batch, branch)
 
     # From outside
 

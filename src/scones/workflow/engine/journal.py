@@ -161,11 +161,12 @@ class Journal(JournalReader):
         with self._lock, translated(self.path, "read"):
             return self._load(run.id, self._one("SELECT input FROM executions WHERE id = ?", run.id)["input"])
 
-    def known(self, machine: str, name: str) -> str | None:
-        """The digest of the input of an execution that there is or was; None where there was none of that name."""
+    def known(self, machine: str, name: str) -> tuple[str, float] | None:
+        """Of an execution that there is or was the digest of its input and its start; None where there was none."""
+        query = "SELECT input_digest, started FROM executions WHERE name = ? AND machine = ?"
         with self._lock, translated(self.path, "read"):
-            rows = self._all("SELECT input_digest FROM executions WHERE name = ? AND machine = ?", name, machine)
-        return rows[0]["input_digest"] if rows else None
+            rows = self._all(query, name, machine)
+        return (rows[0]["input_digest"], rows[0]["started"]) if rows else None
 
     def children(self, group: int) -> Counter[Status]:
         """How many child executions a distributed Map has begun, by status."""

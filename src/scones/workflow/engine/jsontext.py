@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias
 
 __all__ = ["Json", "digest", "dump", "dump_ascii", "dump_bytes", "load"]
@@ -37,14 +38,19 @@ def dump_bytes(value: Json) -> bytes:
     return dump(value).encode("utf-8", "surrogatepass")
 
 
-def load(text: str) -> Json:
+def load(text: str, pairs: Callable[[list[tuple[str, Json]]], Json] | None = None) -> Json:
     """The value of a JSON text.
+
+    Args:
+        text: the text.
+        pairs: makes an object of its members; None for a dict.
 
     Raises:
         ValueError: it is no JSON; NaN and Infinity, which Python would read, are none.
         RecursionError: it is nested too deeply.
     """
-    return _DECODER.decode(text)
+    decoder = _DECODER if pairs is None else json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=pairs)
+    return decoder.decode(text)
 
 
 def digest(value: Json) -> str:

@@ -9,8 +9,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 from scones.errors import JournalError, WorkflowError
 from scones.workflow.engine.batch import Batch
@@ -31,29 +32,6 @@ _MOST_CHANGES: Final = 256
 """Changes that one turn takes, so that none waits long for the disk."""
 
 Answer = TypeVar("Answer")
-
-
-class _Reply(Generic[Answer]):
-    """The answer to a caller that waits for a turn."""
-
-    def __init__(self) -> None:
-        self._done = threading.Event()
-        self._error: BaseException | None = None
-        self._answer: Answer | None = None
-
-    def give(self, answer: Answer) -> None:
-        self._answer = answer
-        self._done.set()
-
-    def refuse(self, error: BaseException) -> None:
-        self._error = error
-        self._done.set()
-
-    def wait(self) -> Answer:
-        self._done.wait()
-        if self._error is not None:
-            raise self._error
-        return self._answer  # type: ignore[return-value]
 
 
 class Loop:
@@ -79,7 +57,7 @@ class Loop:
         self._timers: list[tuple[float, int, Branch, int]] = []
         self._order = itertools.count()
         self._most_timers = _FEW_TIMERS
-        self._replies: set[_Reply[object]] = set()
+        self._replies: set[Future[Any]] = set()
         self._waiters: dict[int, list[threading.Event]] = {}
         self._broken: JournalError | None = None
         self._pausing = self._stopped = False
@@ -106,7 +84,7 @@ class Loop:
             WorkflowError: the engine was stopped.
         """
         self._not_from_here()
-        reply: _Reply[Answer] = _Reply()
+        reply: Future[Answer] = Future()
 
         def turn(batch: Batch) -> None:
             try:
@@ -114,17 +92,18 @@ class Loop:
             except JournalError:
                 raise
             except Exception as error:  # noqa: BLE001 - the caller's to deal with
-                self._settle(reply, partial(reply.refuse, error))
+                self._replies.discard(reply)
+                reply.set_exception(error)
             else:
-                batch.after.append(lambda: self._settle(reply, lambda: reply.give(answer)))
+                batch.after.append(lambda: self._give(reply, answer))
 
         with self._changed:
             if self._broken is not None or self._stopped:
                 self.check()
-            self._replies.add(reply)  # type: ignore[arg-type]
+            self._replies.add(reply)
             self._inbox.append(turn)
             self._changed.notify_all()
-        return reply.wait()
+        return reply.result()
 
     def wait(self, key: int, timeout: float | None, deadline: float | None) -> None:
         """Wait until an execution has ended, to the deadline (monotonic seconds) at most.
@@ -247,10 +226,9 @@ class Loop:
         for effect in batch.after:
             effect()
 
-    def _settle(self, reply: _Reply[Answer], how: Callable[[], None]) -> None:
-        with self._changed:
-            self._replies.discard(reply)
-        how()
+    def _give(self, reply: Future[Answer], answer: Answer) -> None:
+        self._replies.discard(reply)
+        reply.set_result(answer)
 
     def _break(self, error: JournalError) -> None:
         """The journal cannot be written: nothing may take effect any more; start, join and wait say so."""
@@ -259,7 +237,7 @@ class Loop:
             self._broken = error
             replies, self._replies = self._replies, set()
         for reply in replies:
-            reply.refuse(error)
+            reply.set_exception(error)
         self._wake_everybody()
 
     def _not_from_here(self) -> None:

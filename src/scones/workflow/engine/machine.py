@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from scones.workflow.engine.choice import Rule
 from scones.workflow.engine.data import Template
@@ -14,6 +15,7 @@ from scones.workflow.engine.paths import Path
 from scones.workflow.engine.resources import Resource
 
 __all__ = [
+    "LONGEST",
     "Batcher",
     "Catcher",
     "Choice",
@@ -32,6 +34,9 @@ __all__ = [
     "Task",
     "Wait",
 ]
+
+LONGEST: Final = 99_999_999
+"""The most seconds of a wait or a timeout, and the most retries (Amazon States Language)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from scones.workflow.engine.choice import compile_rule, is_timestamp
 from scones.workflow.engine.failure import ALL, RESERVED
 from scones.workflow.engine.fields import Fields
 from scones.workflow.engine.machine import (
+    LONGEST,
     Catcher,
     Choice,
     ChoiceRule,
@@ -25,10 +26,7 @@ from scones.workflow.engine.machine import (
 from scones.workflow.engine.map_reading import MAP_FIELDS, read_map
 from scones.workflow.engine.resources import PARAMETERS, Resource, parse_resource
 
-__all__ = ["LONGEST", "check_language", "read_state"]
-
-LONGEST: Final = 99_999_999
-"""The most seconds of a wait or a timeout, and the most retries (Amazon States Language)."""
+__all__ = ["check_language", "read_state"]
 
 _ANY_STATE = {"Comment", "QueryLanguage", "Type"}
 _PATHS = {"InputPath", "OutputPath"}

@@ -14,7 +14,7 @@ from scones.workflow.engine.data import Template, fill, select, within_limit
 from scones.workflow.engine.failure import NO_CHOICE_MATCHED, RUNTIME, StateFailure
 from scones.workflow.engine.intrinsics import Expression, evaluate
 from scones.workflow.engine.jsontext import Json
-from scones.workflow.engine.machine import Catcher, Choice, Fail, Fallible, Map, Pass, State, Succeed, Wait
+from scones.workflow.engine.machine import LONGEST, Catcher, Choice, Fail, Fallible, Map, Pass, State, Succeed, Wait
 from scones.workflow.engine.paths import Path, PathMissing, Scope
 
 __all__ = [
@@ -125,7 +125,7 @@ def wait_until(state: Wait, raw: Scope, now: float) -> float:
     """
     scope = effective(state, raw)
     if state.timestamp is None:
-        return now + number(state.seconds or 0, scope, "SecondsPath", 99_999_999)
+        return now + number(state.seconds or 0, scope, "SecondsPath", LONGEST)
     given = _read(state.timestamp, scope, "TimestampPath") if isinstance(state.timestamp, Path) else state.timestamp
     moment = timestamp(given)
     if moment is None:

@@ -67,27 +67,24 @@ class SubExecutions:
         try:
             definition = check_start(self._interpreter.machines, machine, given, name)
             fingerprint = digest(given)
-            child = self._interpreter.named.get((machine, name))
-            begun = batch.names.get((machine, name))
-            known = child.digest if child is not None else begun or self._interpreter.journal.known(machine, name)
-            if known is not None and (waits or known != fingerprint):
+            known = self._interpreter.known(batch, machine, name)
+            if known is not None and (waits or known[0] != fingerprint):
                 raise StartRefused(
                     "ExecutionAlreadyExists", f"machine {machine} has had an execution {name!r}; choose another name"
                 )
         except StartRefused as error:
             raise StateFailure(f"StepFunctions.{error.error}Exception", str(error)) from error
-        started = child.started if child is not None else batch.now
         if known is None:
-            parent = branch if waits else None
             if waits:
                 batch.event(run, "TaskSubmitted", task.name, {"output": {"ExecutionArn": execution_arn(machine, name)}})
-                scope = effective(task, self._interpreter.scope(branch))
-                timeout = task.timeout and number(task.timeout, scope, "TimeoutSecondsPath", 99_999_999, 1)
+                timeout, _ = self._interpreter.tasks.limits(branch, task)
                 deadline = batch.now + timeout if timeout else None
                 self._interpreter.rest(batch, branch, Phase.CALLED, deadline, deadline)
                 self._wait(branch)
-            child = self._interpreter.begin(batch, machine, definition, name, given, fingerprint, parent)
+            parent = branch if waits else None
+            self._interpreter.begin(batch, machine, definition, name, given, fingerprint, parent)
         if not waits:
+            started = batch.now if known is None else known[1]
             moment = datetime.fromtimestamp(started, UTC).isoformat()
             result = {"ExecutionArn": execution_arn(machine, name), "StartDate": moment}
             self._interpreter.succeeded(batch, branch, task, result)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from scones.workflow.engine.failure import HEARTBEAT_TIMEOUT, TIMEOUT, StateFailure
 from scones.workflow.engine.integrations import Integrations
 from scones.workflow.engine.jsontext import Json
-from scones.workflow.engine.machine import Task
+from scones.workflow.engine.machine import LONGEST, Task
 from scones.workflow.engine.run import Branch, Phase
 from scones.workflow.engine.states import argument, effective, number
 from scones.workflow.engine.workers import Call, Outcome, Workers
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from scones.workflow.engine.interpreter import Interpreter
 
 __all__ = ["Tasks"]
-
-_LONGEST: Final = 99_999_999
-"""Seconds; the most that TimeoutSeconds can be."""
 
 
 class Tasks:
@@ -63,7 +60,7 @@ class Tasks:
             self._tokens[branch.token] = branch
             batch.touch(branch)
         parameters = argument(task, self._interpreter.scope(branch))
-        timeout, heartbeat = self._limits(branch, task)
+        timeout, heartbeat = self.limits(branch, task)
         self.call(
             batch, branch, lambda: self._integrations.call(task.resource, parameters, timeout),
             lambda later, result: self._called(later, branch, task, result, timeout), timeout, heartbeat,
@@ -112,8 +109,8 @@ class Tasks:
             return
         # It may have been called only now, as other calls were before it, or have sent a heartbeat.
         began = batch.now if call.started is None else call.started
-        ends = began + (_LONGEST if call.timeout is None else call.timeout)
-        beats = max(began, call.beat or 0.0) + (_LONGEST if call.heartbeat is None else call.heartbeat)
+        ends = began + (LONGEST if call.timeout is None else call.timeout)
+        beats = max(began, call.beat or 0.0) + (LONGEST if call.heartbeat is None else call.heartbeat)
         if min(ends, beats) > batch.now:
             batch.timers.append((min(ends, beats), branch, branch.ticket))
         else:
@@ -156,14 +153,14 @@ class Tasks:
             self._await_token(batch, branch, task, branch.deadline)
         return True
 
-    def _limits(self, branch: Branch, task: Task) -> tuple[float | None, float | None]:
+    def limits(self, branch: Branch, task: Task) -> tuple[float | None, float | None]:
         """A Task's timeout and heartbeat in seconds, None for none."""
         if task.timeout is None and task.heartbeat is None:
             return None, None
         scope = effective(task, self._interpreter.scope(branch))
-        timeout = None if task.timeout is None else number(task.timeout, scope, "TimeoutSecondsPath", _LONGEST, 1)
+        timeout = None if task.timeout is None else number(task.timeout, scope, "TimeoutSecondsPath", LONGEST, 1)
         heartbeat = (
-            None if task.heartbeat is None else number(task.heartbeat, scope, "HeartbeatSecondsPath", _LONGEST, 1)
+            None if task.heartbeat is None else number(task.heartbeat, scope, "HeartbeatSecondsPath", LONGEST, 1)
         )
         return timeout, heartbeat
 
@@ -176,13 +173,13 @@ class Tasks:
         self._await_token(batch, branch, task, None if timeout is None else began + timeout)
 
     def _await_token(self, batch: Batch, branch: Branch, task: Task, deadline: float | None) -> None:
-        _, heartbeat = self._limits(branch, task)
+        _, heartbeat = self.limits(branch, task)
         limits = [limit for limit in (deadline, heartbeat and batch.now + heartbeat) if limit]
         self._interpreter.rest(batch, branch, Phase.CALLED, min(limits, default=None), deadline)
 
 
 def _first(timeout: float | None, heartbeat: float | None) -> float:
-    return min(_LONGEST if timeout is None else timeout, _LONGEST if heartbeat is None else heartbeat)
+    return min(LONGEST if timeout is None else timeout, LONGEST if heartbeat is None else heartbeat)
 
 
 def _too_late(task: Task, *, heartbeat: bool) -> StateFailure:
