@@ -33,6 +33,7 @@ __all__ = [
     "Review",
     "Route",
     "execution_input",
+    "failure_message",
     "first_fault",
     "parse",
     "picture_type",
@@ -358,6 +359,21 @@ def unwrap(event: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise MessageError(f"the event's body is a {type(body).__name__}, not an object: correct the sender")
     return body
+
+
+def failure_message(cause: str | None) -> str:
+    """What a function said as it failed: the message in its cause, which is JSON text as Lambda writes it.
+
+    Example:
+        >>> failure_message('{"errorMessage": "no picture", "errorType": "PictureError"}')
+        'no picture'
+        >>> failure_message("took too long")
+        'took too long'
+    """
+    try:
+        return str(json.loads(cause or "")["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return cause or ""
 
 
 def execution_input(event: dict[str, Any]) -> dict[str, Any]:

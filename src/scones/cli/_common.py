@@ -27,7 +27,6 @@ __all__ = [
     "TaskOption",
     "WhoOption",
     "console",
-    "failure_message",
     "print_json",
     "progress_bar",
     "progress_report",
@@ -103,14 +102,6 @@ def whoami() -> str:
         return getpass.getuser()
     except (ImportError, KeyError, OSError):
         return "unknown"
-
-
-def failure_message(cause: str | None) -> str:
-    """The message in a function's cause, which is JSON text as Lambda writes it."""
-    try:
-        return str(json.loads(cause or "")["errorMessage"])
-    except (ValueError, KeyError, TypeError):
-        return cause or ""
 
 
 def print_json(value: Any) -> None:

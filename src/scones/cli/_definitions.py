@@ -11,8 +11,6 @@ from typing import Any
 
 __all__ = ["Checked", "Problem", "check", "count_states", "machine_text", "read_substitutions", "substituted"]
 
-_PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][\w.:]*)\}")
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -74,13 +72,9 @@ def machine_text(name: str) -> str:
 
 def substituted(value: Any, substitutions: Mapping[str, str]) -> Any:
     """A document with the placeholders filled in that have a value; the others stay as they are."""
-    if isinstance(value, dict):
-        return {key: substituted(item, substitutions) for key, item in value.items()}
-    if isinstance(value, list):
-        return [substituted(item, substitutions) for item in value]
-    if not isinstance(value, str):
-        return value
-    return _PLACEHOLDER.sub(lambda match: substitutions.get(match[1], match[0]), value)
+    from scones.workflow.engine.definition import substitute
+
+    return substitute(value, lambda _, name: substitutions.get(name, f"${{{name}}}"))
 
 
 def check(name: str, substitutions: Mapping[str, str]) -> Checked:
@@ -119,9 +113,11 @@ def count_states(document: Any) -> int:
 
 def _stand_ins(document: Any) -> dict[str, str]:
     """For each placeholder what stands for it where nobody says: itself, and in a Resource the name of a function."""
+    from scones.workflow.engine.definition import PLACEHOLDER
+
     found: dict[str, str] = {}
     for place, value in _places(document):
-        for match in _PLACEHOLDER.finditer(value) if isinstance(value, str) else ():
+        for match in PLACEHOLDER.finditer(value) if isinstance(value, str) else ():
             name = match[1]
             if not place.endswith(".Resource"):
                 found.setdefault(name, match[0])

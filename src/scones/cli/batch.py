@@ -13,7 +13,6 @@ from scones.cli._common import (
     StoreOption,
     TaskOption,
     console,
-    failure_message,
     print_json,
     progress_bar,
 )
@@ -60,6 +59,7 @@ def batch(
     """
     import time
 
+    from scones.contracts import failure_message
     from scones.errors import SettingsError, SourceEmpty, WorkflowError
     from scones.settings import Settings
     from scones.store import open_bucket
@@ -132,6 +132,7 @@ def batch(
 def _tell(place: Bucket, result: BatchResult, seconds: float) -> None:
     from rich.markup import escape
 
+    from scones.contracts import failure_message
     from scones.page.numbers import plural
 
     err = console()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scones.cli._common import JsonOption, console, failure_message, print_json
+from scones.cli._common import JsonOption, console, print_json
 
 if TYPE_CHECKING:
     from scones.demo import DemoResult
@@ -37,6 +37,7 @@ def demo(
     from rich.live import Live
     from rich.text import Text
 
+    from scones.contracts import failure_message
     from scones.demo import Reporter, run_demo
     from scones.errors import WorkflowError
     from scones.settings import Settings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from scones.cli._common import JournalOption, JsonOption, failure_message, print_json, results
+from scones.cli._common import JournalOption, JsonOption, print_json, results
 
 if TYPE_CHECKING:
     from scones.workflow.engine import Event, Execution, ExecutionDetail, JournalReader
@@ -97,6 +97,8 @@ def _list(found: Sequence[Execution]) -> None:
 def _show(found: ExecutionDetail, events: Sequence[Event]) -> None:
     from rich.markup import escape
     from rich.table import Column, Table
+
+    from scones.contracts import failure_message
 
     table = Table(
         Column("after (s)", justify="right"),

@@ -13,7 +13,6 @@ from scones.cli._common import (
     StoreOption,
     TaskOption,
     console,
-    failure_message,
     print_json,
     progress_bar,
 )
@@ -66,6 +65,7 @@ def run(
     from contextlib import ExitStack
     from functools import partial
 
+    from scones.contracts import failure_message
     from scones.errors import WorkflowError
     from scones.notifications import from_event, open_notifier
     from scones.settings import Settings

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from scones.contracts import failure_message
 from scones.notifications.notification import Notification, Value
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _failure(event: Event) -> Notification:
         group=f"{event.machine} {error}",
         title=f"{event.machine} fails with {error}",
         time=event.time.timestamp(),
-        detail=_said(event.details.get("cause"))[:_DETAIL],
+        detail=failure_message(event.details.get("cause"))[:_DETAIL],
         subject=event.execution,
         fields={"machine": event.machine, "execution": event.execution, "error": error},
     )
@@ -82,11 +82,3 @@ def _review(event: Event) -> Notification:
         subject=str(fields.get("s3_key", event.execution)),
         fields=fields | {"execution": event.execution},
     )
-
-
-def _said(cause: Any) -> str:
-    """The message in a function's cause, which is JSON text as Lambda writes it."""
-    try:
-        return str(json.loads(cause)["errorMessage"])
-    except (ValueError, KeyError, TypeError):
-        return str(cause or "")

@@ -7,8 +7,9 @@ refused here and never while an execution runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from scones.errors import DefinitionError
 from scones.workflow.engine.fields import Fields
@@ -17,9 +18,10 @@ from scones.workflow.engine.jsontext import load as load_json
 from scones.workflow.engine.machine import LONGEST, State, StateMachine
 from scones.workflow.engine.state_reading import check_language, read_state
 
-__all__ = ["load", "read_again"]
+__all__ = ["PLACEHOLDER", "load", "read_again", "substitute"]
 
-_SUBSTITUTION = re.compile(r"\$\{([A-Za-z_][\w.:]*)\}")
+PLACEHOLDER: Final = re.compile(r"\$\{([A-Za-z_][\w.:]*)\}")
+"""Stands for a value that is filled in when the machine is loaded."""
 _MACHINE = {"Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"}
 _LONGEST_NAME = 80
 _FLOW = {"Comment", "ProcessorConfig", "QueryLanguage", "StartAt", "States"}
@@ -56,7 +58,14 @@ def load(
     problems: list[str] = []
     document = _parse(definition, problems)
     if isinstance(document, dict):
-        document = _substitute(document, substitutions or {}, "", problems)
+        given = substitutions or {}
+
+        def replace(place: str, name: str) -> str:
+            if name not in given:
+                problems.append(f"{place}: ${{{name}}} has no value; add {name} to the substitutions")
+            return str(given.get(name, ""))
+
+        document = substitute(document, replace)
     return _checked(document, problems, source)
 
 
@@ -101,23 +110,21 @@ def _parse(definition: str | Mapping[str, Json], problems: list[str]) -> Json:
         return None
 
 
-def _substitute(value: Json, substitutions: Mapping[str, str], place: str, problems: list[str]) -> Json:
+def substitute(value: Json, replace: Callable[[str, str], str], place: str = "") -> Json:
+    """A document in which something stands for each ``${Name}``.
+
+    Args:
+        value: the document, or a part of it.
+        replace: gives what stands for a name, by the place and the name.
+        place: of the part in the document.
+    """
     if isinstance(value, dict):
-        return {
-            key: _substitute(item, substitutions, f"{place}.{key}" if place else key, problems)
-            for key, item in value.items()
-        }
+        return {key: substitute(item, replace, f"{place}.{key}" if place else key) for key, item in value.items()}
     if isinstance(value, list):
-        return [_substitute(item, substitutions, f"{place}[{index}]", problems) for index, item in enumerate(value)]
+        return [substitute(item, replace, f"{place}[{index}]") for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
-
-    def replace(match: re.Match[str]) -> str:
-        if match[1] not in substitutions:
-            problems.append(f"{place}: {match[0]} has no value; add {match[1]} to the substitutions")
-        return str(substitutions.get(match[1], ""))
-
-    return _SUBSTITUTION.sub(replace, value)
+    return PLACEHOLDER.sub(lambda match: replace(place, match[1]), value)
 
 
 class _Reading:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from scones.contracts import parse
+from scones.contracts import failure_message, parse
 from scones.errors import ObjectExists, ObjectMissing
 from scones.store import Bucket, Layout
 from scones.workflow.intake.ended import Ended
@@ -83,7 +82,7 @@ class DeadLetters:
         letter = DeadLetter(
             key=ended.key,
             error=ended.error,
-            cause=_message(ended.cause),
+            cause=failure_message(ended.cause),
             execution=ended.name,
             at=ended.at.isoformat(timespec="milliseconds"),
             hint=f"{hint}, then `scones dead-letters --retry {arrival_of(ended.key)}`",
@@ -140,11 +139,3 @@ def arrival_of(key: str) -> str:
 
 def _key_of(record: str, prefix: str) -> str:
     return f"{Layout.ARRIVALS}{record.removeprefix(prefix).removesuffix('.json')}"
-
-
-def _message(cause: str | None) -> str:
-    """The message in a function's cause, which is JSON text as Lambda writes it."""
-    try:
-        return str(json.loads(cause or "")["errorMessage"])
-    except (ValueError, KeyError, TypeError):
-        return cause or ""
