@@ -57,7 +57,7 @@ def _failure(event: Event) -> Notification:
         group=f"{event.machine} {error}",
         title=f"{event.machine} fails with {error}",
         time=event.time.timestamp(),
-        detail=failure_message(event.details.get("cause"))[:_DETAIL],
+        detail=failure_message(str(event.details.get("cause") or ""))[:_DETAIL],
         subject=event.execution,
         fields={"machine": event.machine, "execution": event.execution, "error": error},
     )
