@@ -12,12 +12,13 @@ import json
 import sqlite3
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from scones.workflow.engine import Engine, Event
@@ -45,23 +46,16 @@ RunOne = Callable[[int], Any]
 def keep_busy(run_one: RunOne, goes_on: Callable[[int], bool], first: int = 0) -> int:
     """Keep 64 executions going, numbered from the first, while it goes on; answers how many there were."""
     numbers = itertools.count(first)
-    errors: list[Exception] = []
 
     def client() -> None:
-        try:
-            while goes_on(number := next(numbers)):
-                output = run_one(number)
-                assert output == {"n": number}, output
-        except Exception as error:  # noqa: BLE001 - raised below
-            errors.append(error)
+        while goes_on(number := next(numbers)):
+            output = run_one(number)
+            assert output == {"n": number}, output
 
-    clients = [threading.Thread(target=client) for _ in range(IN_FLIGHT)]
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        clients = [pool.submit(client) for _ in range(IN_FLIGHT)]
     for one in clients:
-        one.start()
-    for one in clients:
-        one.join()
-    if errors:
-        raise errors[0]
+        one.result()
     return next(numbers) - first - IN_FLIGHT
 
 
@@ -76,21 +70,17 @@ def peer(module: str) -> Any:
 @contextmanager
 def engine_contender(folder: Path) -> Iterator[RunOne]:
     """This project's engine: the journal with synchronous=FULL, as always."""
-    waiting: dict[str, tuple[threading.Lock, list[Any]]] = {}
+    waiting: dict[str, SimpleQueue[Any]] = {}
 
     def told(event: Event) -> None:
         if event.type == "ExecutionSucceeded":
-            ended, answers = waiting.pop(event.execution)
-            answers.append(event.details["output"])
-            ended.release()
+            waiting.pop(event.execution).put(event.details["output"])
 
     def run_one(number: int) -> Any:
-        ended, answers, name = threading.Lock(), list[Any](), f"e{number}"
-        ended.acquire()
-        waiting[name] = (ended, answers)
+        name = f"e{number}"
+        answer = waiting[name] = SimpleQueue[Any]()
         engine.start("m", {"n": number}, name=name)
-        ended.acquire()
-        return answers[0]
+        return answer.get()
 
     functions = {"f": lambda event, _: event}
     with Engine(folder / "journal.db", {"m": MACHINE}, functions, concurrency=IN_FLIGHT, on_event=told) as engine:

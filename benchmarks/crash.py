@@ -33,7 +33,6 @@ from scones.workflow.engine.jsontext import load
 KILLS = 220
 QUICK, LONGEST = 0.03, 0.3
 """Seconds from a life's start to its kill: a third of the kills come within the first, as the journal is opened."""
-ENDS = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted")
 
 
 @dataclass
@@ -150,7 +149,7 @@ def judge(folder: Path, known: Known) -> Verdict:
             kinds.update(event.type for event in events)
             if [event.id for event in events] != list(range(1, len(events) + 1)):
                 lost.append(f"{arn}: its history has gaps")
-            if sum(event.type in ENDS for event in events) > 1:
+            if sum(event.ended is not None for event in events) > 1:
                 twice.append(f"{arn}: it ended more than once")
             results = Counter(result_of(event.type, event.details) for event in events)
             del results[None]

@@ -21,6 +21,7 @@ from crash_machines import MACHINES, Items, given, machine_of
 
 from scones.errors import WorkflowError
 from scones.workflow.engine import Engine, Event, TaskTimedOut
+from scones.workflow.engine.reader import execution_arn
 
 __all__ = ["Call", "FlakyError", "Log", "call_of", "live"]
 
@@ -109,7 +110,7 @@ class Life:
             if key is not None:
                 self._journaled.add(key)
         elif event.type == "ExecutionSucceeded":
-            self._ended.add(f"arn:aws:states:local:000000000000:execution:{event.machine}:{event.execution}")
+            self._ended.add(execution_arn(event.machine, event.execution))
 
     def work(self, event: Any, _: object) -> Any:
         """The handler: one more, and sometimes not at once."""

@@ -252,17 +252,21 @@ def _dispatch(bucket: Bucket, dataset: Dataset, settings: Settings, count: int, 
     from scones.workflow.application import open_engine
     from scones.workflow.arrivals import MACHINE, ends_arrival, find_arrivals, outcomes, start_arrival
     from scones.workflow.engine import Event
-    from scones.workflow.generator import send_arrivals
+    from scones.workflow.generator import Sender, pictures_to_send, send_all
     from scones.workflow.reviews import has_asked
+    from scones.workflow.schedule import Schedule
+    from scones.workflow.traffic import Traffic, plan
 
     add_orders(bucket, settings.depot, sample_orders(count * 3 // 2, seed=_SEED))
-    truth = {
-        arrival.arrival_id: line.label
-        for arrival, line in send_arrivals(
-            bucket, dataset, task="vehicles", depot=settings.depot, run="demo", count=count, rate=None,
-            seed=_SEED, clock=time.monotonic, sleep=time.sleep,
-        )
-    }  # fmt: skip
+    stop, truth = threading.Event(), dict[str, str]()
+    sender = Sender(bucket, dataset, "vehicles", settings.depot, "demo", _SEED, time.monotonic, stop.wait, time.time)
+    planned = plan(pictures_to_send(dataset), Traffic(), Schedule(count=count).dues(), _SEED)
+    send_all(
+        sender,
+        planned,
+        told=lambda sent: truth.update({sent.arrival.arrival_id: sent.planned.line.label}),
+        stop=stop,
+    )
     finished: list[str] = []
     asked: SimpleQueue[str] = SimpleQueue()
 
@@ -273,18 +277,18 @@ def _dispatch(bucket: Bucket, dataset: Dataset, settings: Settings, count: int, 
         elif has_asked(event):
             asked.put(event.execution)
 
-    keys, _ = find_arrivals(bucket)
     with open_engine(settings, concurrency=_CONCURRENCY, on_event=watch) as engine:
-        names = [start_arrival(engine, bucket, key)[0] for key in keys]
+        names = [start_arrival(engine, bucket, key)[0] for key in find_arrivals(bucket)]
         ended = engine.wait(*names, machine=MACHINE)
+        counts = outcomes(ended)
         # The reviews stay open, for a person; their records must be there before the engine stops.
         with suppress(Empty):
-            for _ in range(outcomes(ended)["review"]):
+            for _ in range(counts["review"]):
                 asked.get(timeout=_PATIENCE)
     routes = [execution.output for execution in ended if isinstance(execution.output, dict)]
     decided = [route for route in routes if route.get("outcome") in ("routed", "wait")]
     return {
-        "outcomes": outcomes(ended),
+        "outcomes": counts,
         "orders_claimed": len(list(bucket.list(Layout.order_claim(settings.depot)))),
         "decided_right": (sum(truth[str(r["arrival_id"])] == r["label"] for r in decided), len(decided)),
         "failure": next((e for e in ended if e.status != "SUCCEEDED"), None),

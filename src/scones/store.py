@@ -33,10 +33,11 @@ from scones.errors import (
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-__all__ = ["Bucket", "Entry", "Layout", "disk_error", "open_bucket"]
+__all__ = ["Bucket", "Entry", "Layout", "disk_error", "is_key", "open_bucket"]
 
 _FAULTS = (BaseError, OSError, ValueError)  # a ValueError is a key that the store cannot have
 _RECORD = re.compile(r"(\d{8})\.json")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +280,15 @@ def open_bucket(store: str, name: str, *, make: bool = True) -> Bucket:
         raise disk_error(f"cannot make the folder of bucket {name} in {store}", cause) from error
     except (RuntimeError, ValueError) as error:  # ~nobody, or a zero byte
         raise SettingsError(f"store {store!r}, bucket {name!r}: {error}: use the path of a folder") from error
+
+
+def is_key(name: str) -> bool:
+    """Whether an object can have this key: 1,024 bytes of UTF-8, no control characters, no part '', '.' or '..'."""
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return False
+    return size <= 1024 and not {"", ".", ".."} & {*name.split("/")} and not _CONTROL.search(name)
 
 
 def _json_bytes(value: Any) -> bytes:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,16 +46,3 @@ def start_scones() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for child in started:
         child.terminate()
         child.communicate(timeout=60)
-
-
-@pytest.fixture(scope="session")
-def wait_until() -> Callable[..., None]:
-    """Wait until a condition holds, for a minute at most: ``wait_until(lambda: log.exists())``."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < deadline, "it never came true"
-            time.sleep(0.005)
-
-    return wait

@@ -235,7 +235,7 @@ def test_dead_letters_are_listed_and_sent_again(scones: Run, shop: Shop, endpoin
     ]
 
     worse.write_bytes(shop.picture)
-    assert "1" in scones("dead-letters", "--retry", "all", cwd=shop.folder).stderr
+    assert "next: 1" in scones("dead-letters", "--retry", "all", cwd=shop.folder).stderr
     assert scones(*words, cwd=shop.folder).returncode == 0
     assert json.loads(scones("dead-letters", "--json", cwd=shop.folder).stdout) == []
     assert len(shop.files("routes")) == 3
@@ -250,3 +250,14 @@ def test_an_address_in_use_is_one_line(scones: Run, shop: Shop, endpoint_url: st
     assert shown.returncode == errors.PortInUse.exit_code
     assert f"port {port} on 127.0.0.1 is in use" in shown.stderr
     assert "Traceback" not in shown.stderr
+    assert not shop.journal.exists(), "nothing was begun"
+
+
+def test_an_address_that_is_none_is_told_before_the_endpoint_is_asked_and_anything_is_begun(
+    scones: Run, shop: Shop
+) -> None:
+    shop.drop("a1")
+    shown = scones("run", "--listen", "127.0.0.1", "--endpoint-url", "http://127.0.0.1:9", cwd=shop.folder)
+    assert shown.returncode == errors.SettingsError.exit_code
+    assert "--listen '127.0.0.1' is no address" in shown.stderr
+    assert not shop.journal.exists()

@@ -16,7 +16,7 @@ from scones.settings import Settings
 from scones.store import Bucket, open_bucket
 from scones.workflow.application import open_engine
 from scones.workflow.engine import Engine
-from scones.workflow.reviews import answer_review, deliver_answers, find_review
+from scones.workflow.reviews import Answers, answer_review, find_review
 
 from ..workflow.engine.conftest import HandClock
 
@@ -72,7 +72,7 @@ def test_a_question_its_answer_and_the_example_are_as_the_golden_file_says(
         wait_until_asked(engine, name)
         review = find_review(bucket, path)
         answer_review(bucket, review, "motorcycle", labels=("bicycle", "motorcycle"), by="ada", now=NOW)
-        deliver_answers(engine, bucket)
+        Answers(engine, bucket).deliver()
         engine.wait(name, machine="review", timeout=20)
     asked = bucket.get_json(f"reviews/{path}.json")
     assert len(asked.pop("task_token")) >= 32

@@ -11,10 +11,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from scones.errors import MessageError, ObjectMissing, PictureError, SconesError
+from scones.errors import MessageError, ObjectMissing, PictureError, PictureTooLarge, SconesError
 from scones.functions.runtime import Runtime
 from scones.functions.serialize_image import serialize_image
-from scones.picture import encode_png
+from scones.picture import MAX_BYTES, encode_png
 from scones.settings import Settings
 from scones.store import Layout
 
@@ -218,3 +218,13 @@ def test_an_event_that_names_an_unknown_bucket_makes_none(runtime: Runtime, tmp_
 def test_a_key_that_the_store_cannot_have_is_an_error_of_ours(key: str, runtime: Runtime) -> None:
     with pytest.raises(SconesError):
         serialize_image(event(key), runtime)
+
+
+def test_a_file_that_is_too_large_for_a_picture_is_refused_and_not_read(runtime: Runtime) -> None:
+    assert runtime.home.folder is not None
+    path = runtime.home.folder / KEY
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(PictureTooLarge, match=rf"has {MAX_BYTES + 1:,} bytes; at most {MAX_BYTES:,}: send a smaller"):
+        serialize_image(event(), runtime)

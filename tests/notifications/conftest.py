@@ -33,8 +33,7 @@ def message_of() -> Callable[..., Message]:
     """Make a message of notifications, each a group of its own."""
 
     def make(*all_news: Notification) -> Message:
-        digests = [Digest(one.kind, one.group, one.title, 1, one.time, one.time, (one,)) for one in all_news]
-        return Message("msg_1", "depot-7", tuple(digests))
+        return Message("msg_1", "depot-7", tuple(Digest.of(one) for one in all_news))
 
     return make
 

@@ -27,7 +27,9 @@ from scones.store import Bucket, open_bucket
 def test_a_port_in_use_is_told_with_the_port_and_the_way_out() -> None:
     with bind("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(PortInUse, match=rf"port {port} on 127\.0\.0\.1 is in use .*--port 0 takes a free one"):
+        with pytest.raises(
+            PortInUse, match=rf"port {port} on 127\.0\.0\.1 is in use .* --port \(port 0 takes a free one"
+        ):
             bind("127.0.0.1", port)
 
 
@@ -137,7 +139,7 @@ def test_a_server_that_dies_before_it_is_ready_is_an_error_and_no_wait_for_ever(
         yield
 
     with (
-        pytest.raises(EndpointError, match="the endpoint ended before it could answer"),
+        pytest.raises(EndpointError, match="the server ended before it could answer"),
         background_server(Starlette(lifespan=die)),
     ):
         pass

@@ -10,14 +10,14 @@ import pytest
 
 from scones.bundle import read_bundle
 from scones.classifier import Classifier
-from scones.errors import MessageError, ObjectExists, ObjectMissing, WorkflowError
+from scones.errors import MessageError, ObjectExists, ObjectMissing, StoreError, WorkflowError
 from scones.settings import Settings
 from scones.store import Bucket, Layout
 from scones.task import load_task
 from scones.workflow.application import open_engine
 from scones.workflow.arrivals import outcome, start_arrival
 from scones.workflow.engine import Engine, Event, ExecutionDetail, TaskTimedOut
-from scones.workflow.reviews import answer_review, deliver_answers, find_review, has_asked, open_reviews
+from scones.workflow.reviews import Answers, answer_review, find_review, has_asked, open_reviews
 
 from .conftest import PURPLE, arrive, work
 from .engine.conftest import HandClock
@@ -35,6 +35,7 @@ class Desk:
 
     def __init__(self, engine: Engine, bucket: Bucket, clock: HandClock) -> None:
         self.engine, self.bucket, self.clock = engine, bucket, clock
+        self.deliver = Answers(engine, bucket).deliver
 
     @property
     def now(self) -> datetime:
@@ -102,17 +103,16 @@ def test_the_record_tells_all_that_a_person_needs(desk: Desk, unsure: bytes) -> 
     assert review.s3_key == f"arrivals/{A1}.png"
     assert review.execution == ended.name
     assert abs((review.deadline - desk.now).total_seconds() - 600) < 1
-    assert open_reviews(desk.bucket, "road") == []
     assert find_review(desk.bucket, "a1") == find_review(desk.bucket, A1) == review
 
 
 def test_an_answer_sends_the_driver_to_a_bay_and_becomes_an_example(desk: Desk, unsure: bytes) -> None:
     asked = desk.ask(unsure)
     guess = find_review(desk.bucket, A1)
-    assert deliver_answers(desk.engine, desk.bucket) == []
+    assert desk.deliver() == []
     desk.say("motorcycle")
     assert open_reviews(desk.bucket) == []
-    assert deliver_answers(desk.engine, desk.bucket) == [A1]
+    assert desk.deliver() == [A1]
     ended = desk.ended(asked.name)
     assert (ended.output["outcome"], ended.output["bay"]) == ("routed", "motorcycle bay")
     assert ended.output["label"] == "motorcycle"
@@ -126,7 +126,7 @@ def test_an_answer_sends_the_driver_to_a_bay_and_becomes_an_example(desk: Desk, 
         "model_version": guess.model_version, "inference_id": guess.inference_id,
     }  # fmt: skip
     assert desk.bucket.exists(Layout.review(A1)), "it stays as the record that it was asked"
-    assert deliver_answers(desk.engine, desk.bucket) == [], "an old answer is not looked at again"
+    assert desk.deliver() == [], "an old answer is not looked at again"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_an_answer_ends_as_its_task_ends(
     desk = open_desk(task)
     asked = desk.ask(unsure, task=task)
     desk.say(label, "a1")
-    deliver_answers(desk.engine, desk.bucket)
+    desk.deliver()
     ended = desk.ended(asked.name)
     assert (ended.output["outcome"], ended.output["label"], ended.output["by"]) == (outcome, label, "ada")
     assert ended.output["queue"] == (label if task == "social" else None)
@@ -176,7 +176,7 @@ def test_the_first_answer_stands_and_a_second_is_told_whose_it_is(desk: Desk, un
     for _ in range(2):
         with pytest.raises(ObjectExists, match=r"ada answered vehicles/main/driver-1/a1 before, at .*'bicycle'"):
             desk.say("motorcycle", by="bob")
-        deliver_answers(desk.engine, desk.bucket)
+        desk.deliver()
         assert desk.ended(asked.name).output["label"] == "bicycle"
     assert desk.bucket.get_json(Layout.example(A1))["by"] == "ada"
 
@@ -195,7 +195,7 @@ def test_an_answer_that_crosses_the_deadline_changes_nothing(desk: Desk, unsure:
     desk.say("bicycle")
     desk.clock.move(601)
     ended = desk.ended(asked.name)
-    assert deliver_answers(desk.engine, desk.bucket) == []
+    assert desk.deliver() == []
     assert desk.bucket.get_json(Layout.result(A1)) == ended.output
     assert not desk.bucket.exists(Layout.route(A1))
 
@@ -218,7 +218,7 @@ def test_a_question_lives_through_a_restart(open_desk: Callable[..., Desk], unsu
     first.engine.stop()
     first.say("bicycle")  # while nobody runs the engine
     second = open_desk()
-    assert deliver_answers(second.engine, second.bucket) == [A1]
+    assert second.deliver() == [A1]
     assert second.ended(asked.name).output["outcome"] == "routed"
 
 
@@ -239,7 +239,7 @@ def test_an_arrival_that_is_delivered_again_while_a_person_is_asked_is_a_duplica
     desk.engine.start("classify", given, name="redelivered")
     assert outcome(desk.engine.wait("redelivered", machine="classify", timeout=20)[0]) == "duplicate"
     desk.say("bicycle")
-    deliver_answers(desk.engine, desk.bucket)
+    desk.deliver()
     assert desk.ended(asked.name).output["outcome"] == "routed"
     assert [one.name for one in desk.engine.executions("review")] == [asked.name]
 
@@ -253,7 +253,7 @@ def test_a_review_that_failed_is_asked_anew_and_its_answer_is_not_lost(
     first = open_desk(functions={"route_driver": refuse})
     asked = first.ask(unsure)
     first.say("bicycle")
-    deliver_answers(first.engine, first.bucket)
+    first.deliver()
     assert (first.ended(asked.name).status, first.ended(asked.name).error) == ("FAILED", "ValueError")
     first.engine.stop()
     second = open_desk()
@@ -264,7 +264,7 @@ def test_a_review_that_failed_is_asked_anew_and_its_answer_is_not_lost(
         assert start_arrival(second.engine, second.bucket, key, retry_failed=True) == (asked.name, "SUCCEEDED")
     assert len(second.engine.executions("review")) == 2
     second.wait_until_asked(f"{asked.name}.2")
-    assert deliver_answers(second.engine, second.bucket) == [A1]
+    assert second.deliver() == [A1]
     assert second.ended(f"{asked.name}.2").output["outcome"] == "routed"
     start_arrival(second.engine, second.bucket, key, retry_failed=True)
     assert len(second.engine.executions("review")) == 2
@@ -279,11 +279,29 @@ def test_a_damaged_record_or_answer_does_not_keep_the_others(
     assert [review.arrival_id for review in open_reviews(desk.bucket)] == ["a3"]
     assert "reviews/vehicles/main/driver-1/a2.json" in caplog.text
     desk.say("bicycle", "a3")
-    known: dict[str, str] = {}
-    assert deliver_answers(desk.engine, desk.bucket, known) == ["vehicles/main/driver-1/a3"]
+    answers = Answers(desk.engine, desk.bucket)
+    assert answers.deliver() == ["vehicles/main/driver-1/a3"]
+    assert set(answers._arrivals) == set(names)
     assert desk.ended(names[2]).output["outcome"] == "routed"
-    assert "answers/vehicles/main/driver-1/a1.json" in caplog.text
-    assert set(known) == set(names)
+    assert [answers.deliver(), answers.deliver()] == [[], []]
+    assert caplog.text.count("answers/vehicles/main/driver-1/a1.json") == 1, "it is told once, and not at each look"
+    assert set(answers._arrivals) == set(names[:2]), "a review that has ended is forgotten"
+    desk.bucket.delete(Layout.answer(A1))
+    desk.say("motorcycle")
+    assert answers.deliver() == [A1], "an answer that was mended"
+
+
+def test_a_store_that_is_away_is_no_damaged_answer(desk: Desk, unsure: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    desk.ask(unsure)
+    loop = desk.bucket.folder / "answers" if desk.bucket.folder else None
+    assert loop is not None
+    loop.symlink_to(loop)  # whatever is looked up below it, the disk refuses
+    with pytest.raises(StoreError, match="cannot look up answers/vehicles/main/driver-1/a1"):
+        desk.deliver()
+    assert caplog.text == ""
+    loop.unlink()
+    desk.say("bicycle")
+    assert desk.deliver() == [A1]
 
 
 def test_people_are_told_through_the_topic_and_asked_also_where_it_takes_nothing(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BucketOption",
+    "EndpointOption",
+    "EndpointUrlOption",
     "JournalOption",
     "JsonOption",
     "StoreOption",
@@ -34,6 +36,7 @@ __all__ = [
     "results",
     "warn_of_known",
     "whoami",
+    "write_out",
 ]
 
 StoreOption = Annotated[
@@ -46,6 +49,11 @@ TaskOption = Annotated[
 ]
 WhoOption = Annotated[
     str | None, typer.Option("--who", metavar="NAME", help="Who does it, for the record  [your user name]")
+]
+EndpointOption = Annotated[str | None, typer.Option("--endpoint", metavar="NAME", help="The endpoint's name  [scones]")]
+EndpointUrlOption = Annotated[
+    str | None,
+    typer.Option("--endpoint-url", metavar="URL", help="Where the endpoint answers  [http://127.0.0.1:8080]"),
 ]
 JournalOption = Annotated[
     Path | None, typer.Option("--journal", metavar="FILE", help="The engine's journal  [.scones/journal.sqlite]")
@@ -107,6 +115,22 @@ def whoami() -> str:
 def print_json(value: Any) -> None:
     """Print a result for a program."""
     typer.echo(json.dumps(value, indent=1, default=str))
+
+
+def write_out(text: str, out: Path) -> str:
+    """Write a result where ``--out`` says, in folders that are made for it; answers the whole path.
+
+    Raises:
+        StoreError: it cannot be written there.
+    """
+    from scones.errors import StoreError
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write {out} ({error.strerror}): choose another file with --out") from error
+    return str(out.absolute())
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import typer
 
 from scones.cli._common import (
     BucketOption,
+    EndpointOption,
+    EndpointUrlOption,
     JournalOption,
     JsonOption,
     StoreOption,
@@ -31,10 +33,8 @@ def batch(
         str | None, typer.Option(metavar="KEY", help="Every line of a manifest.jsonl, as `scones stage` writes it")
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="States that run at the same time")] = 8,
-    endpoint_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where the endpoint answers  [http://127.0.0.1:8080]")
-    ] = None,
-    endpoint: Annotated[str | None, typer.Option(metavar="NAME", help="The endpoint's name  [scones]")] = None,
+    endpoint_url: EndpointUrlOption = None,
+    endpoint: EndpointOption = None,
     task: TaskOption = None,
     store: StoreOption = None,
     bucket: BucketOption = None,
@@ -64,16 +64,16 @@ def batch(
     from scones.settings import Settings
     from scones.store import open_bucket
     from scones.task import load_task
-    from scones.workflow.application import LOCAL_ENDPOINT, check_endpoint, open_engine
+    from scones.workflow.application import check_endpoint, on_this_machine, open_engine
     from scones.workflow.batch import MACHINE, ends_picture, pictures_found, read_batch, start_batch
 
     if (prefix is None) == (manifest is None):
         raise SettingsError("say which pictures: either --prefix KEY or --manifest KEY")
-    settings = Settings.load(
-        task=task, store=store, bucket=bucket, journal=journal, endpoint=endpoint, endpoint_url=endpoint_url
+    settings = on_this_machine(
+        Settings.load(
+            task=task, store=store, bucket=bucket, journal=journal, endpoint=endpoint, endpoint_url=endpoint_url
+        )
     )
-    if settings.endpoint_url is None:
-        settings = settings.model_copy(update={"endpoint_url": LOCAL_ENDPOINT})
     place = open_bucket(settings.store, settings.bucket)
     which = {"prefix": prefix} if manifest is None else {"manifest": manifest}
     given = {"s3_bucket": place.name, "task": load_task(settings.task).name, **which}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scones.cli._common import BucketOption, JsonOption, StoreOption, console, print_json, progress_bar
+from scones.cli._common import BucketOption, JsonOption, StoreOption, console, print_json, progress_bar, write_out
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -89,17 +89,10 @@ def report(
 
 
 def _write(page: str, bucket: Bucket, key: str, out: Path | None) -> str:
-    from scones.errors import StoreError
-
-    if out is None:
-        bucket.put(key, page.encode())
-        return bucket.url(key)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"cannot write {out} ({error.strerror}): choose another file with --out") from error
-    return str(out.absolute())
+    if out is not None:
+        return write_out(page, out)
+    bucket.put(key, page.encode())
+    return bucket.url(key)
 
 
 def _table(summary: Summary) -> Table:

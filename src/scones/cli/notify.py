@@ -51,8 +51,7 @@ def send_test(
     one = Notification(
         "test", "test", "a test of the notifications", now, f"sent by {whoami()} with `scones notify test`"
     )
-    digest = Digest(one.kind, one.group, one.title, 1, now, now, (one,))
-    message = Message(f"msg_{uuid.uuid4().hex}", socket.gethostname(), (digest,))
+    message = Message(f"msg_{uuid.uuid4().hex}", socket.gethostname(), (Digest.of(one),))
     failed: dict[str, NotificationError] = {}
     opened = open_channels(settings, channel)
     if not opened:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scones.cli._common import (
     BucketOption,
+    EndpointOption,
+    EndpointUrlOption,
     JournalOption,
     JsonOption,
     StoreOption,
@@ -18,11 +22,10 @@ from scones.cli._common import (
 )
 
 if TYPE_CHECKING:
-    from contextlib import ExitStack
+    from socket import socket
 
-    from scones.settings import Settings
-    from scones.workflow.engine import Engine, Event
-    from scones.workflow.intake import Admission, Intake
+    from scones.workflow.engine import Event
+    from scones.workflow.intake import Admission, Desk, Intake
 
 
 def run(
@@ -39,10 +42,8 @@ def run(
     concurrency: Annotated[int, typer.Option(min=1, help="States that run at the same time")] = 8,
     queue: Annotated[int, typer.Option(min=1, help="Arrivals at work at the same time; the others wait")] = 1000,
     every: Annotated[float, typer.Option(min=0.05, max=3600, help="Seconds between two looks for arrivals")] = 1.0,
-    endpoint_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where the endpoint answers  [http://127.0.0.1:8080]")
-    ] = None,
-    endpoint: Annotated[str | None, typer.Option(metavar="NAME", help="The endpoint's name  [scones]")] = None,
+    endpoint_url: EndpointUrlOption = None,
+    endpoint: EndpointOption = None,
     task: TaskOption = None,
     store: StoreOption = None,
     bucket: BucketOption = None,
@@ -62,7 +63,7 @@ def run(
         curl --data-binary @picture.png -H 'Content-Type: image/png' 'http://127.0.0.1:8090/arrivals?driver_id=d7'
     """
     import time
-    from contextlib import ExitStack
+    from contextlib import nullcontext
     from functools import partial
 
     from scones.contracts import failure_message
@@ -70,22 +71,29 @@ def run(
     from scones.notifications import from_event, open_notifier
     from scones.settings import Settings
     from scones.store import open_bucket
-    from scones.workflow.application import LOCAL_ENDPOINT, check_endpoint, open_engine
+    from scones.task import load_task
+    from scones.workflow.application import check_endpoint, on_this_machine, open_engine
     from scones.workflow.arrivals import MACHINE, ends_arrival
-    from scones.workflow.intake import Admission, DeadLetters, Intake, Questions, Watcher, work
-    from scones.workflow.reviews import deliver_answers
+    from scones.workflow.intake import Admission, DeadLetters, Desk, Intake, Questions, Watcher, work
+    from scones.workflow.intake import listen as listen_at
 
-    settings = Settings.load(
-        task=task, store=store, bucket=bucket, journal=journal, endpoint=endpoint, endpoint_url=endpoint_url
+    settings = on_this_machine(
+        Settings.load(
+            task=task, store=store, bucket=bucket, journal=journal, endpoint=endpoint, endpoint_url=endpoint_url
+        )
     )
-    if settings.endpoint_url is None:
-        settings = settings.model_copy(update={"endpoint_url": LOCAL_ENDPOINT})
+    task_name = load_task(settings.task).name
     place = open_bucket(settings.store, settings.bucket)
-    check_endpoint(settings)
-    letters = DeadLetters(place)
-    admission = Admission(place, letters, queue)
-    questions = Questions(admission.wake)
-    with progress_bar(as_json) as bar, open_notifier(settings) as notifier:
+    # an address that cannot be had is told before the endpoint is asked, and before interrupted work goes on
+    with (
+        nullcontext() if listen is None else listen_at(listen) as listener,
+        progress_bar(as_json) as bar,
+        open_notifier(settings) as notifier,
+    ):
+        check_endpoint(settings)
+        letters = DeadLetters(place)
+        admission = Admission(place, letters, queue)
+        questions = Questions(admission.wake)
         line = bar.add_task("executions", total=0)
 
         def heed(event: Event) -> None:
@@ -98,26 +106,24 @@ def run(
             if (news := from_event(event)) is not None:
                 notifier.add(news)
 
-        with open_engine(settings, concurrency=concurrency, on_event=heed) as engine, ExitStack() as served:
+        with open_engine(settings, concurrency=concurrency, on_event=heed) as engine:
             left = admission.attach(engine)
             bar.update(line, total=(bar.tasks[0].total or 0) + left)
             intake = Intake(
                 engine,
                 admission,
-                letters,
                 Watcher(place, now=time.time, clock=time.monotonic),
                 questions,
                 watch=watch or listen is not None,
                 retry_failed=retry_failed,
                 every=every,
-                deliver_answers=partial(deliver_answers, known={}),
                 check_endpoint=partial(check_endpoint, settings),
                 say=lambda text: bar.console.print(text, soft_wrap=True, markup=False),
                 clock=time.monotonic,
             )
-            if listen is not None:
-                _listen(listen, served, engine, admission, intake, settings)
-            stopped = work(intake)
+            desk = Desk(engine, admission, task=task_name, depot=settings.depot)
+            with _served(listener, desk, intake):
+                stopped = work(intake)
         intake.finish()
     if stopped:
         console().print("stopped; what was interrupted goes on with the next `scones run`")
@@ -134,24 +140,23 @@ def run(
         )
 
 
-def _listen(
-    address: str, served: ExitStack, engine: Engine, admission: Admission, intake: Intake, settings: Settings
-) -> None:
-    """Take arrivals over HTTP as long as ``served`` is open."""
+@contextmanager
+def _served(listener: socket | None, desk: Desk, intake: Intake) -> Iterator[None]:
+    """Take arrivals over HTTP meanwhile, where there is a listener."""
     import ipaddress
 
-    from scones.serving import listening_url
-    from scones.task import load_task
-    from scones.workflow.intake import Desk, build_intake_app, listen, serving
+    from scones.serving import background_server
+    from scones.workflow.intake import build_intake_app
 
-    listener = served.enter_context(listen(address))
-    defaults = {"task": load_task(settings.task).name, "depot": settings.depot, "driver_id": "unknown"}
-    desk = Desk(engine, admission, task=defaults["task"], depot=settings.depot)
-    app = build_intake_app(desk, admission, defaults=defaults, waiting=lambda: intake.waiting)
-    served.enter_context(serving(app, listener))
-    console().print(f"arrivals are taken at {listening_url(listener)}/arrivals", soft_wrap=True)
-    if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
-        console().print("[yellow]whoever reaches this address can send arrivals and ask for them: guard it[/]")
+    if listener is None:
+        yield
+        return
+    app = build_intake_app(desk, waiting=lambda: intake.waiting)
+    with background_server(app, listener, stop_seconds=5, most_connections=512) as url:
+        console().print(f"arrivals are taken at {url}/arrivals", soft_wrap=True)
+        if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+            console().print("[yellow]whoever reaches this address can send arrivals and ask for them: guard it[/]")
+        yield
 
 
 def _figures(admission: Admission, intake: Intake) -> dict[str, Any]:

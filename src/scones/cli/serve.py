@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scones.cli._common import BucketOption, JsonOption, StoreOption, TaskOption, console
+from scones.cli._common import BucketOption, EndpointOption, JsonOption, StoreOption, TaskOption, console
 
 if TYPE_CHECKING:
     from scones.store import Bucket
@@ -35,7 +35,7 @@ def serve(
         int | None,
         typer.Option(min=0, max=65535, help="0 takes a free one  [$SAGEMAKER_BIND_TO_PORT, else 8080]"),
     ] = None,
-    endpoint: Annotated[str | None, typer.Option(metavar="NAME", help="The endpoint's name  [scones]")] = None,
+    endpoint: EndpointOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that classify  [one for each core]")] = None,
     max_queue: Annotated[int, typer.Option(min=1, help="Requests inside at once; one more gets a 503")] = 64,
     no_capture: Annotated[bool, typer.Option("--no-capture", help="Do not record requests and answers")] = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scones.cli._common import JournalOption, JsonOption, console, print_json, results
+from scones.cli._common import JournalOption, JsonOption, console, print_json, results, write_out
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -78,6 +78,7 @@ def validate(
     from dataclasses import asdict
 
     from scones.cli._definitions import check, read_substitutions
+    from scones.page.numbers import plural
     from scones.settings import Settings
     from scones.workflow.definitions import MACHINES, substitutions
 
@@ -94,7 +95,7 @@ def validate(
                 where = f"{one.name}: {problem.place}: " if problem.place else f"{one.name}: "
                 typer.echo(" ".join(f"{where}{problem.problem}".split()))
             if not one.problems:
-                typer.echo(f"{one.name}: no problem in {one.states} state{'' if one.states == 1 else 's'}")
+                typer.echo(f"{one.name}: no problem in {plural(one.states, 'state')}")
             if one.placeholders:
                 names = ", ".join(f"${{{name}}}" for name in one.placeholders)
                 note = f"{one.name}: these have no value and stand for themselves: {names}; --substitute gives them one"
@@ -150,7 +151,7 @@ def draw(
     if gone := [one["name"] for one in told["states"] if not one["drawn"]]:
         note = f"the execution was in states that {machine} has no more, or never had: {', '.join(gone)}"
         console().print(note, style="yellow", markup=False, soft_wrap=True)
-    file = None if out is None else _write(out, svg)
+    file = None if out is None else write_out(svg, out)
     if as_json:
         picture = {"svg": svg} if file is None else {"file": file}
         print_json({"machine": machine, "execution": name or None, **told, **picture})
@@ -188,14 +189,3 @@ def _told(document: Any, history: list[Event] | None, now: datetime) -> dict[str
     for name, figures in course.states.items():
         states[name] = {"name": name, "type": types.get(name, ""), "drawn": name in types, **asdict(figures)}
     return {"status": course.status, "seconds": course.seconds, "states": list(states.values())}
-
-
-def _write(out: Path, svg: str) -> str:
-    from scones.errors import StoreError
-
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(svg, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"cannot write {out} ({error.strerror}): choose another file with --out") from error
-    return str(out.absolute())

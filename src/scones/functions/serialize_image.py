@@ -6,9 +6,9 @@ import base64
 from typing import Any
 
 from scones.contracts import Arrival, Body, ExecutionInput, ExecutionRef, parse, picture_type, unwrap
-from scones.errors import MessageError, ObjectExists, PictureError
+from scones.errors import MessageError, ObjectExists, ObjectTooLarge, PictureError, PictureTooLarge
 from scones.functions.runtime import Runtime, default_runtime
-from scones.picture import decode, shrink_to_bytes
+from scones.picture import MAX_BYTES, decode, shrink_to_bytes
 from scones.store import Layout
 
 __all__ = ["MAX_PICTURE_BYTES", "handler", "serialize_image"]
@@ -38,6 +38,7 @@ def serialize_image(event: Any, runtime: Runtime) -> dict[str, Any]:
         MessageError: the event lacks a field, or another picture has the same arrival's name.
         ObjectMissing: there is no object under the key.
         PictureError: the key names no picture, or the object is none.
+        PictureTooLarge: the object is larger than a picture may be; it is not read.
     """
     request = parse(ExecutionInput, unwrap(event), "the event of serialize_image").resolved()
     arrival = request.arrival(task=runtime.task, depot=runtime.settings.depot)
@@ -52,7 +53,10 @@ def serialize_image(event: Any, runtime: Runtime) -> dict[str, Any]:
     )
     if request.execution and not _claim(arrival, request, request.execution, runtime):
         return {"statusCode": 200, "body": body.model_copy(update={"duplicate": True}).model_dump()}
-    data = runtime.bucket(request.s3_bucket).get(request.s3_key)
+    try:
+        data = runtime.bucket(request.s3_bucket).get(request.s3_key, most=MAX_BYTES)
+    except ObjectTooLarge as error:
+        raise PictureTooLarge(f"{error}: send a smaller picture") from error
     image = decode(data, name=request.s3_key, at_least=_MAX_SIDE)
     small = shrink_to_bytes(image, max_side=_MAX_SIDE, max_bytes=MAX_PICTURE_BYTES)
     update = {

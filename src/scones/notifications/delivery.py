@@ -11,6 +11,7 @@ from scones.notifications.message import Message
 
 __all__ = ["Channel", "deliver"]
 
+_BACKOFF: Final = 1.0  # seconds; the longest first pause
 _LONGEST_PAUSE: Final = 3600.0  # seconds; a receiver cannot send us away for longer
 
 
@@ -34,7 +35,6 @@ def deliver(
     pause: Callable[[float], bool],
     random: Random,
     attempts: int = 5,
-    backoff: float = 1.0,
 ) -> None:
     """Send a message, and try again while that may help.
 
@@ -47,7 +47,6 @@ def deliver(
         pause: waits these seconds; False says not to go on.
         random: for the pauses.
         attempts: how often to try in all.
-        backoff: the longest first pause, in seconds.
 
     Raises:
         NotificationRefused: the channel refuses the message for good.
@@ -61,7 +60,7 @@ def deliver(
         except NotificationError as error:
             wanted = min(error.retry_after or 0.0, _LONGEST_PAUSE)
             last = attempt == attempts - 1
-            if last or not pause(max(wanted, backoff * 2**attempt * random.uniform(0.5, 1.0))):
+            if last or not pause(max(wanted, _BACKOFF * 2**attempt * random.uniform(0.5, 1.0))):
                 raise
         else:
             return

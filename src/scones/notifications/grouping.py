@@ -12,6 +12,7 @@ from scones.notifications.notification import Kind, Notification
 __all__ = ["Grouping"]
 
 _OTHERS = "others"
+_EXAMPLES = 3  # of a group, kept word by word
 
 
 @dataclass(slots=True)
@@ -31,7 +32,6 @@ class Grouping:
         rate: messages a minute, of all groups together. What one would exceed it waits, and goes into one
             message then.
         max_groups: beyond so many, what comes is told as "others" of its kind.
-        max_examples: how many of a group are kept word by word.
 
     Example:
         >>> grouping = Grouping(window=60, rate=20)
@@ -46,12 +46,11 @@ class Grouping:
         'failure: classify fails (999 more)'
     """
 
-    def __init__(self, *, window: float, rate: float, max_groups: int = 50, max_examples: int = 3) -> None:
+    def __init__(self, *, window: float, rate: float, max_groups: int = 50) -> None:
         self._window = window
         self._rate = rate / 60
         self._most = max(1.0, rate)
         self._max_groups = max_groups
-        self._max_examples = max_examples
         self._groups: dict[tuple[Kind, str], _Group] = {}
         self._allowed = self._most  # messages that may go now
         self._counted = -math.inf
@@ -63,13 +62,12 @@ class Grouping:
 
     def add(self, notification: Notification, now: float) -> None:
         """Take a notification in."""
-        one = notification
-        digest = Digest(one.kind, one.group, one.title, 1, one.time, one.time, (one,))
-        key = (one.kind, one.group)
+        digest = Digest.of(notification)
+        key = (digest.kind, digest.group)
         if key not in self._groups and len(self._groups) >= self._max_groups:
             self._forget(now)
             if len(self._groups) >= self._max_groups:
-                digest = replace(digest, group=_OTHERS, title=f"{one.kind}s of many other groups")
+                digest = replace(digest, group=_OTHERS, title=f"{digest.kind}s of many other groups")
         self._put(digest)
 
     def take(self, now: float, *, everything: bool = False) -> tuple[Digest, ...]:
@@ -118,7 +116,7 @@ class Grouping:
             older,
             count=one.count + other.count,
             last=max(one.last, other.last),
-            examples=(*older.examples, *newer.examples)[: self._max_examples],
+            examples=(*older.examples, *newer.examples)[:_EXAMPLES],
         )
 
     def _refill(self, now: float) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scones.notifications.notification import KINDS, Kind, Notification, Value, one_line
+from scones.page.numbers import plural
 
 __all__ = ["Digest", "Message"]
 
@@ -35,6 +36,11 @@ class Digest:
     last: float
     examples: tuple[Notification, ...]
     told: int = 0
+
+    @classmethod
+    def of(cls, one: Notification) -> Digest:
+        """A single one, as it is."""
+        return cls(one.kind, one.group, one.title, 1, one.time, one.time, (one,))
 
     @property
     def headline(self) -> str:
@@ -100,7 +106,7 @@ class Message:
     def title(self) -> str:
         """All of it, in a line of 255 characters at most."""
         others = len(self.digests) - 1
-        return self._ordered()[0].headline + (f", and {others} other{'s' * (others > 1)}" if others else "")
+        return self._ordered()[0].headline + (f", and {plural(others, 'other')}" if others else "")
 
     @property
     def text(self) -> str:

@@ -36,13 +36,11 @@ class Notifier:
         window: seconds between two messages about one group.
         rate: messages a minute through one channel.
         source: who tells, such as the machine's name.
-        max_groups: how many groups are kept apart.
         attempts: how often a message is tried before it is put back for a window.
         grace: seconds to wait for all channels together at the end.
         monotonic: a steady clock in seconds.
         wait: waits on a condition that is held, for these seconds (None: for ever) or until it is notified.
         random: for the pauses between attempts.
-        new_id: makes the id of a message.
 
     Example:
         >>> class Paper:
@@ -62,26 +60,24 @@ class Notifier:
         window: float = 60.0,
         rate: float = 20.0,
         source: str = "",
-        max_groups: int = 50,
         attempts: int = 5,
         grace: float = 5.0,
         monotonic: Callable[[], float] = time.monotonic,
         wait: Wait = threading.Condition.wait,
         random: Random | None = None,
-        new_id: Callable[[], str] = lambda: f"msg_{uuid.uuid4().hex}",
     ) -> None:
         self._grace = grace
         self._workers = [
             _Worker(
                 name,
                 channel,
-                Grouping(window=window, rate=rate, max_groups=max_groups),
+                Grouping(window=window, rate=rate),
                 window=window,
                 attempts=attempts,
                 monotonic=monotonic,
                 wait=wait,
                 random=random or random_module.SystemRandom(),
-                new_message=lambda digests: Message(new_id(), source, digests),
+                new_message=lambda digests: Message(f"msg_{uuid.uuid4().hex}", source, digests),
             )
             for name, channel in channels.items()
         ]

@@ -8,13 +8,13 @@ import hashlib
 import hmac
 import json
 import time
-import urllib.request
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
 import urllib3
 
 from scones.errors import NotificationError, NotificationRefused, SettingsError
+from scones.http_client import open_client, reason
 from scones.notifications.message import Message
 from scones.notifications.notification import one_line
 
@@ -80,9 +80,7 @@ class WebhookChannel:
         if parts.auth:
             raise SettingsError("notify_webhook_url holds a user or password: leave it out, messages are signed")
         self._url = url
-        self._host = parts.host
         self._place = f"the webhook at {parts.netloc}"
-        self._scheme = parts.scheme
         self._key = signing_key(secret)
         self._timeout = urllib3.Timeout(connect=timeout, read=timeout)
         self._clock = clock
@@ -99,14 +97,14 @@ class WebhookChannel:
             "webhook-signature": signature(self._key, message.id, sent, body),
         }
         try:
-            with self._client() as http:
+            with open_client(self._url) as http:
                 response = http.request(
-                    "POST", self._url, body=body, headers=headers, timeout=self._timeout, preload_content=False
-                )
+                    "POST", self._url, body=body, headers=headers, timeout=self._timeout, retries=False,
+                    preload_content=False,
+                )  # fmt: skip
                 response.close()  # what it says beside its status is not waited for
         except urllib3.exceptions.HTTPError as error:
-            reason = str(error).rpartition("): ")[2]  # without the connection's own name
-            raise NotificationError(f"{self._place} cannot be reached ({one_line(reason)})") from error
+            raise NotificationError(f"{self._place} cannot be reached ({one_line(reason(error))})") from error
         if 200 <= response.status < 300:
             return
         answer = f"{self._place} answers {response.status} {one_line(response.reason or '')}".rstrip()
@@ -114,12 +112,6 @@ class WebhookChannel:
             raise NotificationError(answer, retry_after=self._retry_after(response.headers.get("Retry-After")))
         hint = ": give the address that it leads to" if response.status < 400 else ""
         raise NotificationRefused(f"{answer}{hint}")
-
-    def _client(self) -> urllib3.PoolManager:
-        proxy = urllib.request.getproxies().get(self._scheme)
-        if proxy and not urllib.request.proxy_bypass(self._host):
-            return urllib3.ProxyManager(proxy, retries=False)
-        return urllib3.PoolManager(retries=False)
 
     def _retry_after(self, header: str | None) -> float | None:
         """Seconds, of a number or of a date (RFC 9110, 10.2.3)."""

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from scones.capture import CaptureRecord
 from scones.contracts import Answer
-from scones.errors import BundleError, EndpointBusy, EndpointError, SconesError, SettingsError
+from scones.errors import BundleError, EndpointBusy, EndpointError, PictureError, SconesError, SettingsError
 from scones.machine import available_cores
 from scones.picture import MAX_BYTES
 from scones.serving.intake import content_type, inference_id, read_body
@@ -199,6 +199,8 @@ class _Endpoint:
         self.inside += 1
         try:
             picture = await read_body(request, max_bytes=self.max_bytes, seconds=self.body_seconds)
+            if not picture:
+                raise PictureError("the body is empty (0 bytes): send the bytes of a PNG, JPEG or WebP file")
             probabilities = await self._classify(request, picture)
         finally:
             self.inside -= 1

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from scones.errors import EndpointRejected, PictureError, PictureTooLarge
+from scones.errors import EndpointRejected, PictureTooLarge, SconesError
 from scones.serving.refusal import VALIDATION_ERROR, Refusal
 
 if TYPE_CHECKING:
@@ -18,19 +18,27 @@ CONTENT_TYPES = ("image/png", "image/jpeg", "image/webp", "application/x-image",
 _MAX_ID = 64
 
 
-def content_type(headers: Mapping[str, str]) -> str:
-    """The picture's content type, without parameters.
+def content_type(
+    headers: Mapping[str, str],
+    taken: Sequence[str] = CONTENT_TYPES,
+    *,
+    error: type[SconesError] = EndpointRejected,
+) -> str:
+    """The body's content type, without parameters.
+
+    Args:
+        headers: of the request.
+        taken: the types that may come.
+        error: names the refusal.
 
     Raises:
-        Refusal: 415, it is missing or none of ``CONTENT_TYPES``.
+        Refusal: 415, it is missing or none of ``taken``.
     """
     declared = headers.get("content-type", "")
     plain = declared.split(";", 1)[0].strip().lower()
-    if plain not in CONTENT_TYPES:
+    if plain not in taken:
         raise Refusal(
-            415,
-            EndpointRejected.__name__,
-            f"content type {declared[:80]!r} is not taken: send one of {', '.join(CONTENT_TYPES)}",
+            415, error.__name__, f"content type {declared[:80]!r} is not taken: send one of {', '.join(taken)}"
         )
     return plain
 
@@ -55,19 +63,22 @@ def inference_id(headers: Mapping[str, str]) -> str | None:
     return given
 
 
-async def read_body(request: Request, *, max_bytes: int, seconds: float) -> bytes:
+async def read_body(
+    request: Request, *, max_bytes: int, seconds: float, error: type[SconesError] = EndpointRejected
+) -> bytes:
     """Read a request's body, announced or chunked, and stop as soon as it is too large.
 
     Args:
         request: its body must not have been read yet.
         max_bytes: the most bytes allowed.
         seconds: how long the caller may take to send it.
+        error: names the refusal of one that is too slow.
 
     Raises:
-        Refusal: 400 empty, 408 too slow, 413 too large.
+        Refusal: 408 too slow, 413 too large.
         ClientDisconnect: the caller went away.
     """
-    too_large = PictureTooLarge(f"the body has more than the {max_bytes:,} bytes allowed: send a smaller picture")
+    too_large = PictureTooLarge(f"the body has more than the {max_bytes:,} bytes allowed: send a smaller one")
     if int(request.headers.get("content-length", 0)) > max_bytes:  # the parser lets only digits pass
         raise Refusal.of(too_large)
     chunks: list[bytes] = []
@@ -81,8 +92,6 @@ async def read_body(request: Request, *, max_bytes: int, seconds: float) -> byte
                 chunks.append(chunk)
     except TimeoutError:
         raise Refusal(
-            408, EndpointRejected.__name__, f"the body did not arrive within {seconds:g} seconds: send it faster"
+            408, error.__name__, f"the body did not arrive within {seconds:g} seconds: send it faster"
         ) from None
-    if not size:
-        raise Refusal.of(PictureError("the body is empty (0 bytes): send the bytes of a PNG, JPEG or WebP file"))
     return b"".join(chunks)

@@ -11,7 +11,16 @@ import json
 
 from starlette.responses import JSONResponse, Response
 
-from scones.errors import EndpointBusy, EndpointRejected, PictureError, PictureTooLarge, SconesError
+from scones.errors import (
+    EndpointBusy,
+    EndpointRejected,
+    MessageError,
+    ObjectExists,
+    ObjectMissing,
+    PictureError,
+    PictureTooLarge,
+    SconesError,
+)
 
 __all__ = ["VALIDATION_ERROR", "Refusal", "container_response", "runtime_response"]
 
@@ -21,36 +30,39 @@ _STATUS: tuple[tuple[type[SconesError], int], ...] = (
     (PictureError, 400),
     (EndpointBusy, 503),
     (EndpointRejected, 400),
+    (MessageError, 400),
+    (ObjectMissing, 404),
+    (ObjectExists, 409),
 )
-_RETRY_AFTER_SECONDS = "1"
 
 
 class Refusal(Exception):
-    """A request that is not answered with probabilities.
+    """A request that is not answered as the caller wished.
 
     Attributes:
         status: the HTTP status of the container's face.
         name: the error's class name, for programs.
         message: what is wrong and what to do, for people.
+        retry_after: seconds after which to try again, where the status is 503.
     """
 
-    def __init__(self, status: int, name: str, message: str) -> None:
+    def __init__(self, status: int, name: str, message: str, *, retry_after: int = 1) -> None:
         super().__init__(message)
         self.status = status
         self.name = name
         self.message = message
+        self.retry_after = retry_after
 
     @classmethod
-    def of(cls, error: SconesError) -> Refusal:
-        """Turn an error into a refusal; one that is not the caller's fault is a 500."""
-        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-        return cls(status, type(error).__name__, str(error))
+    def of(cls, error: SconesError, *, otherwise: int = 500, retry_after: int = 1) -> Refusal:
+        """Turn an error into a refusal; ``otherwise`` is the status of one that is not the caller's fault."""
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), otherwise)
+        return cls(status, type(error).__name__, str(error), retry_after=retry_after)
 
 
 def container_response(refusal: Refusal) -> Response:
     """The refusal as ``/invocations`` tells it: ``{"error": class name, "message": text}``."""
-    headers = {"Retry-After": _RETRY_AFTER_SECONDS} if refusal.status == 503 else None
-    return JSONResponse({"error": refusal.name, "message": refusal.message}, refusal.status, headers)
+    return JSONResponse({"error": refusal.name, "message": refusal.message}, refusal.status, _retry_after(refusal))
 
 
 def runtime_response(refusal: Refusal) -> Response:
@@ -63,7 +75,7 @@ def runtime_response(refusal: Refusal) -> Response:
     if refusal.name == VALIDATION_ERROR:
         return _aws_error(400, VALIDATION_ERROR, {"Message": refusal.message})
     if refusal.status == 503:
-        return _aws_error(503, "ServiceUnavailable", {"Message": refusal.message})
+        return _aws_error(503, "ServiceUnavailable", {"Message": refusal.message}, _retry_after(refusal))
     original = json.dumps({"error": refusal.name, "message": refusal.message})
     side = "client" if refusal.status < 500 else "server"
     return _aws_error(
@@ -77,8 +89,9 @@ def runtime_response(refusal: Refusal) -> Response:
     )
 
 
-def _aws_error(status: int, name: str, fields: dict[str, str | int]) -> Response:
-    headers = {"x-amzn-ErrorType": name}
-    if status == 503:
-        headers["Retry-After"] = _RETRY_AFTER_SECONDS
-    return JSONResponse(fields, status, headers)
+def _retry_after(refusal: Refusal) -> dict[str, str]:
+    return {"Retry-After": str(refusal.retry_after)} if refusal.status == 503 else {}
+
+
+def _aws_error(status: int, name: str, fields: dict[str, str | int], headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse(fields, status, {"x-amzn-ErrorType": name, **(headers or {})})

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -28,12 +28,13 @@ __all__ = ["background_server", "bind", "listening_url", "run_server"]
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, *, choose: str = "choose others with --host and --port") -> socket.socket:
     """Listen on an address, before anything expensive is done.
 
     Args:
         host: a name or an IP address of this machine.
         port: 0 takes a free one.
+        choose: what a person is to do where it cannot be.
 
     Raises:
         PortInUse: another process listens there.
@@ -45,14 +46,12 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(
-                f"port {port} on {host} is in use by another process: stop that one, "
-                "or choose another port with --port (--port 0 takes a free one)"
+                f"port {port} on {host} is in use by another process: stop that one, or {choose} "
+                "(port 0 takes a free one)"
             ) from error
         # Python's own text repeats the address; the numbers of names that are not known lie below 0
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise EndpointError(
-            f"cannot listen on {host} port {port} ({reason}): choose others with --host and --port"
-        ) from error
+        raise EndpointError(f"cannot listen on {host} port {port} ({reason}): {choose}") from error
 
 
 def listening_url(listener: socket.socket) -> str:
@@ -65,7 +64,9 @@ def listening_url(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: ASGIApp, on_ready: Callable[[], None], stop_seconds: int) -> None:
+    def __init__(
+        self, app: ASGIApp, on_ready: Callable[[], None], stop_seconds: int, most_connections: int | None = None
+    ) -> None:
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -77,6 +78,7 @@ class _Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            limit_concurrency=most_connections,
             timeout_keep_alive=75,  # longer than clients keep idle connections, or they would meet a closed one
             timeout_graceful_shutdown=stop_seconds * 4 // 5,  # the rest is for the capture
         )
@@ -137,11 +139,23 @@ def run_server(
 
 
 @contextmanager
-def background_server(app: ASGIApp) -> Iterator[str]:
-    """Serve in a thread of this process, on a free port, as long as the ``with`` block runs.
+def background_server(
+    app: ASGIApp,
+    listener: socket.socket | None = None,
+    *,
+    stop_seconds: int = 28,
+    most_connections: int | None = None,
+) -> Iterator[str]:
+    """Serve in a thread of this process as long as the ``with`` block runs; then answer what is inside.
+
+    Args:
+        app: the application.
+        listener: from :func:`bind`; by default a free port of this machine.
+        stop_seconds: the longest that answering what is inside may take.
+        most_connections: one more gets a 503.
 
     Yields:
-        The endpoint's address, as ``http://127.0.0.1:43121``.
+        The server's address, as ``http://127.0.0.1:43121``.
 
     Raises:
         EndpointError: the server ended before it could answer.
@@ -151,20 +165,21 @@ def background_server(app: ASGIApp) -> Iterator[str]:
     def serve() -> None:
         try:
             with suppress(SystemExit):  # uvicorn's way to end when the application does not start
-                server.run(sockets=[listener])
+                server.run(sockets=[at])
         finally:
             begun.set()
 
-    with bind("127.0.0.1", 0) as listener:
-        url = listening_url(listener)
-        server = _Server(app, begun.set, stop_seconds=28)
-        thread = threading.Thread(target=serve, name="endpoint")
+    with bind("127.0.0.1", 0) if listener is None else nullcontext(listener) as at:
+        url = listening_url(at)
+        server = _Server(app, begun.set, stop_seconds, most_connections)
+        # a daemon: a call that hangs in a store that does not answer must not keep the process from ending
+        thread = threading.Thread(target=serve, name="server", daemon=True)
         thread.start()
         try:
             begun.wait()
             if not server.started:
-                raise EndpointError("the endpoint ended before it could answer: its log says why")
+                raise EndpointError("the server ended before it could answer: its log says why")
             yield url
         finally:
             server.should_exit = True
-            thread.join()
+            thread.join(stop_seconds)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import urllib3
 
 from scones.errors import DownloadFailed
+from scones.http_client import open_client, reason
 
 __all__ = ["Transfer", "download", "file_md5"]
 
@@ -57,7 +55,7 @@ def download(
                 return to
             to.replace(bad)  # damaged since it was fetched
         to.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(http or _client(url), url, part, timeout, progress)
+        _fetch(http or open_client(url), url, part, timeout, progress)
         if (found := file_md5(part)) != md5:
             part.replace(bad)
             raise DownloadFailed(
@@ -76,14 +74,6 @@ def file_md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _client(url: str) -> urllib3.PoolManager:
-    parts = urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        return urllib3.ProxyManager(proxy)
-    return urllib3.PoolManager()
-
-
 def _fetch(http: urllib3.PoolManager, url: str, part: Path, timeout: float, progress: Transfer | None) -> None:
     best = _size(part)
     while True:
@@ -92,7 +82,7 @@ def _fetch(http: urllib3.PoolManager, url: str, part: Path, timeout: float, prog
         except urllib3.exceptions.HTTPError as error:
             if _size(part) <= best:  # nothing new came: going on would not help
                 raise DownloadFailed(
-                    f"{url} does not answer ({_reason(error)}): try again, or give the file with --archive"
+                    f"{url} does not answer ({reason(error)}): try again, or give the file with --archive"
                 ) from error
             best = _size(part)
         else:
@@ -137,9 +127,3 @@ def _attempt(http: urllib3.PoolManager, url: str, part: Path, timeout: float, pr
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, without the connection's own name, as in ``HTTPConnection(host='…', port=80): …``."""
-    reason = getattr(error, "reason", None) or error
-    return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", str(reason.args[0] if reason.args else reason))

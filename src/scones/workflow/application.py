@@ -19,19 +19,24 @@ from scones.settings import Settings
 from scones.workflow.definitions import MACHINES, definition, substitutions
 from scones.workflow.engine import Clock, Engine, Event, Json, Listed, Publish, SystemClock, load
 
-__all__ = ["LOCAL_ENDPOINT", "Function", "check_endpoint", "local_functions", "open_engine"]
+__all__ = ["Function", "check_endpoint", "on_this_machine", "open_engine"]
 
 Function: TypeAlias = Callable[[Any, Any], Any]
 """A Lambda handler: event and context in, an answer of JSON out."""
 
-LOCAL_ENDPOINT = "http://127.0.0.1:8080"
+_LOCAL_ENDPOINT = "http://127.0.0.1:8080"
 """Where `scones serve` answers when nothing else is said."""
-
-
 _LOGGER = logging.getLogger(__name__)
 
 
-def local_functions(runtime: Runtime) -> dict[str, Function]:
+def on_this_machine(settings: Settings) -> Settings:
+    """The settings with the endpoint of `scones serve` where they name none."""
+    if settings.endpoint_url is not None:
+        return settings
+    return settings.model_copy(update={"endpoint_url": _LOCAL_ENDPOINT})
+
+
+def _local_functions(runtime: Runtime) -> dict[str, Function]:
     """The functions as the engine calls them, with Lambda's signature."""
 
     return {
@@ -95,7 +100,7 @@ def open_engine(
     return Engine(
         settings.journal,
         {name: load(definition(name), names, source=f"{name}.asl.json") for name in MACHINES},
-        {**local_functions(runtime), **(functions or {})},
+        {**_local_functions(runtime), **(functions or {})},
         _Objects(runtime),
         publish,
         clock=clock,
@@ -113,8 +118,8 @@ def check_endpoint(settings: Settings) -> None:
     if settings.endpoint_url is None:  # AWS's own: SageMaker has no ping to call
         return
     try:
-        pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(3.0))
-        status = pool.request("GET", f"{settings.endpoint_url.rstrip('/')}/ping").status
+        url = f"{settings.endpoint_url.rstrip('/')}/ping"
+        status = urllib3.request("GET", url, retries=False, timeout=3.0).status
     except urllib3.exceptions.HTTPError as error:
         raise EndpointBusy(
             f"no endpoint answers at {settings.endpoint_url}: start one with `scones serve`, "

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from scones.contracts import picture_type
-from scones.errors import ExecutionMissing
 from scones.store import Bucket, Layout
+from scones.workflow.repeats import newest, next_name, repeats
 from scones.workflow.reviews import ask_again
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = [
     "MACHINE",
     "ends_arrival",
     "execution_name",
+    "executions_of",
     "find_arrivals",
     "newest_execution",
     "outcome",
@@ -30,20 +31,11 @@ __all__ = [
 
 MACHINE = "classify"
 """The state machine that works arrivals."""
-_ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
 
 
-def find_arrivals(bucket: Bucket) -> tuple[list[str], list[str]]:
-    """List what lies under ``arrivals/``.
-
-    Returns:
-        The keys of pictures; and the others, which are no arrivals (``test.lst``).
-    """
-    pictures: list[str] = []
-    others: list[str] = []
-    for key in bucket.list(Layout.ARRIVALS):
-        (pictures if picture_type(key) else others).append(key)
-    return pictures, others
+def find_arrivals(bucket: Bucket) -> list[str]:
+    """The keys of the pictures under ``arrivals/``; what else lies there (``test.lst``) is no arrival."""
+    return [key for key in bucket.list(Layout.ARRIVALS) if picture_type(key)]
 
 
 def execution_name(bucket: Bucket, key: str) -> str:
@@ -55,7 +47,14 @@ def execution_name(bucket: Bucket, key: str) -> str:
     return f"{stem}-{hashlib.sha256(bucket.url(key).encode()).hexdigest()[:16]}"
 
 
-def start_arrival(engine: Engine, bucket: Bucket, key: str, *, retry_failed: bool = False) -> tuple[str, Status]:
+def start_arrival(
+    engine: Engine,
+    bucket: Bucket,
+    key: str,
+    *,
+    retry_failed: bool = False,
+    earlier: Mapping[str, Status] | None = None,
+) -> tuple[str, Status]:
     """Start the execution of an arrival, unless it was started before.
 
     Args:
@@ -64,48 +63,39 @@ def start_arrival(engine: Engine, bucket: Bucket, key: str, *, retry_failed: boo
         key: its key.
         retry_failed: start it anew when its last execution ended without a result: failed, or found the
             arrival in the hands of another that left none. A review of it that failed is asked anew.
+        earlier: its executions, where the caller knows them from :func:`executions_of`.
 
     Returns:
         The name of the arrival's newest execution, and its status: RUNNING when it was started now or
         an earlier process had not finished it.
     """
-    first = execution_name(bucket, key)
-    earlier: dict[str, Status] = {}
-    while True:
-        name = f"{first}.{len(earlier) + 1}" if earlier else first
-        try:
-            status = engine.status(name, MACHINE)
-        except ExecutionMissing:
-            if earlier and not retry_failed:
-                return earlier.popitem()
-            given = {"image_data": "", "s3_bucket": bucket.name, "s3_key": key}
-            engine.start(MACHINE, {**given, "supersedes": list(earlier)} if earlier else given, name=name)
-            return name, "RUNNING"
-        if status == "RUNNING":
-            return name, status
-        if status == "SUCCEEDED" and not (retry_failed and _lost(engine, bucket, name)):
-            return name, status
-        earlier[name] = status
+    if earlier is None:
+        earlier = executions_of(engine, bucket, key)
+    if (last := newest(earlier)) is not None:
+        name, status = last
+        if status == "RUNNING" or not retry_failed or (status == "SUCCEEDED" and not _lost(engine, bucket, name)):
+            return last
+    given: dict[str, Json] = {"image_data": "", "s3_bucket": bucket.name, "s3_key": key}
+    if earlier:
+        given["supersedes"] = list(earlier)
+    # of two callers at the same moment, the second gets what the first one started
+    begun = engine.start(MACHINE, given, name=next_name(execution_name(bucket, key), len(earlier)))
+    return begun.name, begun.status
+
+
+def executions_of(engine: Engine, bucket: Bucket, key: str) -> dict[str, Status]:
+    """An arrival's executions, oldest first, with their statuses, by the journal."""
+    return repeats(engine, MACHINE, execution_name(bucket, key))
 
 
 def newest_execution(engine: Engine, bucket: Bucket, key: str) -> tuple[str, Status] | None:
-    """The name and the status of an arrival's newest execution, by the journal; None where none was ever started.
-
-    What it costs depends on how often the arrival was worked anew, not on how many arrivals there are.
-    """
-    first, newest, number = execution_name(bucket, key), None, 1
-    while True:
-        name = f"{first}.{number}" if number > 1 else first
-        try:
-            newest = name, engine.status(name, MACHINE)
-        except ExecutionMissing:
-            return newest
-        number += 1
+    """The name and the status of an arrival's newest execution; None where none was ever started."""
+    return newest(executions_of(engine, bucket, key))
 
 
 def ends_arrival(event: Event) -> bool:
     """Say whether an event is the end of an arrival's execution; for showing progress."""
-    return event.machine == MACHINE and event.type in _ENDS
+    return event.machine == MACHINE and event.ended is not None
 
 
 def _lost(engine: Engine, bucket: Bucket, name: str) -> bool:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scones.errors import ExecutionMissing, StoreError
+from scones.errors import StoreError
 from scones.store import Bucket
+from scones.workflow.repeats import newest, next_name, repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from scones.workflow.engine import Engine, Event, Status
+    from scones.workflow.engine import Engine, Event
 
 __all__ = ["MACHINE", "BatchResult", "Failed", "ends_picture", "pictures_found", "read_batch", "start_batch"]
 
 MACHINE = "batch"
 """The state machine that classifies many pictures."""
-_ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
 _LISTED = 10
 """Failures that are told of one by one."""
 
@@ -48,10 +48,10 @@ class BatchResult:
 
     succeeded: tuple[str, ...]
     failed: tuple[str, ...]
-    labels: Counter[str] = field(default_factory=Counter)
-    decided: int = 0
-    errors: Counter[str] = field(default_factory=Counter)
-    first_failures: tuple[Failed, ...] = ()
+    labels: Counter[str]
+    decided: int
+    errors: Counter[str]
+    first_failures: tuple[Failed, ...]
 
     @property
     def pictures(self) -> int:
@@ -72,17 +72,12 @@ def start_batch(engine: Engine, bucket: Bucket, given: Mapping[str, Any]) -> tup
     """
     words = json.dumps([bucket.url(), dict(given)], sort_keys=True)
     first = f"{given['task']}-{hashlib.sha256(words.encode()).hexdigest()[:16]}"
-    name, number = first, 1
-    while True:
-        try:
-            status: Status = engine.status(name, MACHINE)
-        except ExecutionMissing:
-            engine.start(MACHINE, dict(given), name=name)
-            return name, False
-        if status == "RUNNING":
-            return name, True
-        number += 1
-        name = f"{first}.{number}"
+    earlier = repeats(engine, MACHINE, first)
+    if (last := newest(earlier)) is not None and last[1] == "RUNNING":
+        return last[0], True
+    name = next_name(first, len(earlier))
+    engine.start(MACHINE, dict(given), name=name)
+    return name, False
 
 
 def pictures_found(event: Event) -> int | None:
@@ -95,7 +90,7 @@ def pictures_found(event: Event) -> int | None:
 
 def ends_picture(event: Event) -> bool:
     """Say whether an event is the end of one picture's execution."""
-    return event.machine.startswith(f"{MACHINE}/") and event.type in _ENDS
+    return event.machine.startswith(f"{MACHINE}/") and event.ended is not None
 
 
 def read_batch(bucket: Bucket, manifest: str) -> BatchResult:

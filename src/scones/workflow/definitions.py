@@ -6,7 +6,7 @@ from importlib import resources
 
 from scones.settings import Settings
 
-__all__ = ["FUNCTIONS", "LOCAL_TOPIC", "MACHINES", "definition", "substitutions"]
+__all__ = ["FUNCTIONS", "MACHINES", "definition", "substitutions"]
 
 MACHINES = ("classify", "review", "batch")
 """The state machines, each a file ``machines/{name}.asl.json``."""
@@ -19,8 +19,7 @@ FUNCTIONS = {
 }
 """The functions by the names that stand for them in the definitions."""
 
-
-LOCAL_TOPIC = "notifications"
+_LOCAL_TOPIC = "notifications"
 """Stands where the definitions name a topic of SNS: on one machine people are told from the engine's events."""
 
 
@@ -35,6 +34,6 @@ def substitutions(settings: Settings) -> dict[str, str]:
         **FUNCTIONS,
         "ReviewStateMachine": "review",
         "RecordsBucket": settings.bucket,
-        "NotificationsTopic": LOCAL_TOPIC,
+        "NotificationsTopic": _LOCAL_TOPIC,
         "ReviewSeconds": str(settings.review_seconds),
     }

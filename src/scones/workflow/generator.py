@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from scones.contracts import Arrival, ManifestLine
 from scones.errors import SourceEmpty
 from scones.store import Bucket
-from scones.workflow.schedule import Schedule
-from scones.workflow.traffic import GARBAGE, Planned, Traffic, content, plan
+from scones.workflow.traffic import GARBAGE, Planned, Traffic, content
 
 if TYPE_CHECKING:
     from scones.staging import Dataset
 
-__all__ = ["Sender", "Sent", "pictures_to_send", "send_all", "send_arrivals"]
+__all__ = ["Sender", "Sent", "pictures_to_send", "send_all"]
 
 _WRITERS = 16
 """So many slow writes may be under way before an arrival is late because of them."""
@@ -152,40 +151,3 @@ def send_all(
         except BaseException:  # an error, or Ctrl+C
             stop.set()
             raise
-
-
-def send_arrivals(
-    bucket: Bucket,
-    dataset: Dataset,
-    *,
-    task: str,
-    depot: str,
-    run: str,
-    count: int,
-    rate: float | None,
-    seed: int,
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
-) -> Iterator[tuple[Arrival, ManifestLine]]:
-    """Write test pictures under ``arrivals/`` one after the other: one, a burst, or a stream at a rate.
-
-    The test pictures come in a shuffled order, each once before any comes again.
-
-    Args:
-        bucket, dataset, task, depot, run, clock, sleep: as in :class:`Sender`.
-        count: how many.
-        rate: arrivals a second; None for as fast as they can be written.
-        seed: of the order.
-
-    Yields:
-        Each arrival as soon as it is written, with the manifest's line of its picture (the truth).
-
-    Raises:
-        SourceEmpty: the dataset has no test pictures.
-    """
-    dues = Schedule(count=count, rate=rate).dues(seed)
-    sender = Sender(bucket, dataset, task, depot, run, seed, clock, sleep, clock)
-    started = clock()
-    for planned in plan(pictures_to_send(dataset), Traffic(), dues, seed):
-        if sent := sender.deliver(planned, started):
-            yield sent.arrival, planned.line

@@ -9,46 +9,36 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from scones.contracts import Arrival, PersonsAnswer, Review, parse
-from scones.errors import (
-    ExecutionMissing,
-    MessageError,
-    ObjectExists,
-    ObjectMissing,
-    SconesError,
-    StoreError,
-    WorkflowError,
-)
+from scones.errors import MessageError, ObjectExists, ObjectMissing, SconesError, StoreError, WorkflowError
 from scones.store import Bucket, Layout
 from scones.workflow.engine import TaskTimedOut
+from scones.workflow.repeats import next_name, repeats
 
 if TYPE_CHECKING:
     from scones.workflow.engine import Engine, Event, ExecutionDetail
 
-__all__ = ["MACHINE", "answer_review", "ask_again", "deliver_answers", "find_review", "has_asked", "open_reviews"]
+__all__ = ["MACHINE", "Answers", "answer_review", "ask_again", "find_review", "has_asked", "open_reviews"]
 
 MACHINE = "review"
 """The state machine that asks a person."""
 _LOGGER = logging.getLogger(__name__)
-_ASKED = {"TaskSubmitted", "ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
 
 
-def open_reviews(bucket: Bucket, task: str = "") -> list[Review]:
+def open_reviews(bucket: Bucket) -> list[Review]:
     """The pictures that a person was asked about, that nobody has answered and that have no result yet.
 
     A record that cannot be read is logged and left out: it must not hide the others.
 
     Args:
         bucket: where the records lie.
-        task: only those of this task.
     """
-    closed = {*_arrivals(bucket, Layout.ANSWERS, task), *_arrivals(bucket, Layout.RESULTS, task)}
+    closed = {*_arrivals(bucket, Layout.ANSWERS), *_arrivals(bucket, Layout.RESULTS)}
     found = []
-    for arrival in _arrivals(bucket, Layout.REVIEWS, task):
+    for arrival in _arrivals(bucket, Layout.REVIEWS):
         if arrival not in closed:
             try:
                 found.append(_review(bucket, arrival))
@@ -80,7 +70,7 @@ def find_review(bucket: Bucket, name: str) -> Review:
 def answer_review(
     bucket: Bucket, review: Review, label: str, *, labels: Sequence[str], by: str, now: datetime
 ) -> PersonsAnswer:
-    """Answer a review; the engine's process delivers the answer (:func:`deliver_answers`).
+    """Answer a review; the engine's process delivers the answer (:class:`Answers`).
 
     Args:
         bucket: where the records lie.
@@ -114,42 +104,74 @@ def answer_review(
     return answer
 
 
-def deliver_answers(engine: Engine, bucket: Bucket, known: dict[str, str] | None = None) -> list[str]:
-    """Hand the answers that have come in to the engine; call it again and again.
+class Answers:
+    """Carries people's answers to the reviews that wait for them.
 
-    What it costs depends on how many reviews are open, not on how many were ever answered.
+    A look costs by how many reviews are open, not by how many were ever answered.
 
     Args:
         engine: it runs the reviews.
         bucket: where the answers lie.
-        known: arrivals by the names of their reviews, which it fills and which spare the next call some reading.
-
-    Returns:
-        The arrivals whose answers were delivered now.
     """
-    known = {} if known is None else known
-    delivered = []
-    for execution in engine.executions(MACHINE, "RUNNING", limit=sys.maxsize):
+
+    def __init__(self, engine: Engine, bucket: Bucket) -> None:
+        self._engine, self._bucket = engine, bucket
+        self._arrivals: dict[str, str] = {}  # of the reviews that run, by their names
+        self._told: set[str] = set()  # of these, the ones of which was told that they get no answer
+
+    def deliver(self) -> list[str]:
+        """Hand the answers that have come in to the engine; call it again and again.
+
+        An answer that is damaged is told once, and keeps no other from being delivered.
+
+        Returns:
+            The arrivals whose answers were delivered now.
+
+        Raises:
+            StoreError: the store does not answer.
+            WorkflowError: the engine cannot go on.
+        """
+        running = [one.name for one in self._engine.executions(MACHINE, "RUNNING", limit=sys.maxsize)]
+        self._arrivals = {name: self._arrivals[name] for name in running if name in self._arrivals}
+        self._told.intersection_update(running)
+        return [arrival for name in running if (arrival := self._deliver(name)) is not None]
+
+    def _deliver(self, name: str) -> str | None:
+        """Deliver the answer to a review, if one came in that fits; its arrival."""
         try:
-            if (arrival := known.get(execution.name)) is None:
-                given = engine.describe(execution.name, MACHINE).input
-                arrival = known[execution.name] = parse(Arrival, given, f"the input of review {execution.name}").path
-            if not bucket.exists(Layout.answer(arrival)):
-                continue
-            answer = parse(PersonsAnswer, bucket.get_json(Layout.answer(arrival)), Layout.answer(arrival))
-            engine.send_task_success(_review(bucket, arrival).task_token, answer.model_dump())
-            delivered.append(arrival)
-        except TaskTimedOut:
-            continue  # delivered before, or too late
-        except SconesError as error:  # one that is damaged must not keep the others from being delivered
-            engine.check()
-            _LOGGER.warning("an answer to review %s cannot be delivered: %s", execution.name, error)
-    return delivered
+            arrival = self._arrival(name)
+        except MessageError as error:
+            self._tell(name, error)
+            return None
+        key = Layout.answer(arrival)
+        if not self._bucket.exists(key):
+            return None
+        try:
+            answer = parse(PersonsAnswer, self._bucket.get_json(key), key)
+            self._engine.send_task_success(_review(self._bucket, arrival).task_token, answer.model_dump())
+        except TaskTimedOut:  # delivered before, or too late
+            return None
+        except SconesError as error:
+            self._engine.check()
+            self._tell(name, error)
+            return None
+        return arrival
+
+    def _arrival(self, name: str) -> str:
+        if name not in self._arrivals:
+            given = self._engine.describe(name, MACHINE).input
+            self._arrivals[name] = parse(Arrival, given, f"the input of review {name}").path
+        return self._arrivals[name]
+
+    def _tell(self, name: str, error: SconesError) -> None:
+        if name not in self._told:
+            self._told.add(name)
+            _LOGGER.warning("an answer to review %s cannot be delivered: %s", name, error)
 
 
 def has_asked(event: Event) -> bool:
     """Say whether an event means that a review's record is there, or that the review has ended."""
-    return event.machine == MACHINE and event.type in _ASKED
+    return event.machine == MACHINE and (event.type == "TaskSubmitted" or event.ended is not None)
 
 
 def ask_again(engine: Engine, execution: ExecutionDetail) -> None:
@@ -159,23 +181,15 @@ def ask_again(engine: Engine, execution: ExecutionDetail) -> None:
         engine: it runs the reviews.
         execution: of ``classify``, which asked.
     """
-    name, tries = execution.name, 1
-    last: ExecutionDetail | None = None
-    with suppress(ExecutionMissing):
-        while True:
-            last = engine.describe(name, MACHINE)
-            if last.status in ("RUNNING", "SUCCEEDED"):
-                return
-            tries += 1
-            name = f"{execution.name}.{tries}"
-    if last is not None:
-        engine.start(MACHINE, last.input, name=name)
+    earlier = repeats(engine, MACHINE, execution.name)
+    if earlier and not {"RUNNING", "SUCCEEDED"} & set(earlier.values()):
+        given = engine.describe(execution.name, MACHINE).input
+        engine.start(MACHINE, given, name=next_name(execution.name, len(earlier)))
 
 
-def _arrivals(bucket: Bucket, prefix: str, task: str = "") -> list[str]:
-    """The arrivals, of one task or all, that have a record below a prefix."""
-    folder = f"{prefix}/{task}" if task else prefix
-    return [key.removeprefix(f"{prefix}/").removesuffix(".json") for key in bucket.list(folder)]
+def _arrivals(bucket: Bucket, prefix: str) -> list[str]:
+    """The arrivals that have a record below a prefix."""
+    return [key.removeprefix(f"{prefix}/").removesuffix(".json") for key in bucket.list(prefix)]
 
 
 def _review(bucket: Bucket, arrival: str) -> Review:

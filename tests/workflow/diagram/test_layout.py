@@ -75,8 +75,8 @@ def check(picture: Any, document: Mapping[str, Any]) -> None:
     for chip in picture.chips:
         assert contains(whole, chip.rect)
         for line in chip.lines:
-            middle, width = float(line.get("x")), text_width(line.text, LABEL)
-            assert contains(chip.rect, (middle - width / 2, float(line.get("y")) - 9, middle + width / 2, 0)), line.text
+            middle, base, width = float(line.get("x")), float(line.get("y")), text_width(line.text, LABEL)
+            assert contains(chip.rect, (middle - width / 2, base - 9, middle + width / 2, base + 3)), line.text
         assert not any(chip is not other and overlap(chip.rect, other.rect, more=6) for other in picture.chips)
     for chip in picture.chips:
         for box in picture.boxes:

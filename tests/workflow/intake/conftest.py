@@ -17,7 +17,6 @@ from scones.store import Bucket
 from scones.workflow.application import Function, open_engine
 from scones.workflow.engine import Engine, Event
 from scones.workflow.intake import Admission, DeadLetters, Desk, Intake, Questions, Watcher
-from scones.workflow.reviews import deliver_answers
 
 SURE = {
     "inferences": [0.99, 0.01],
@@ -88,13 +87,11 @@ class Worker:
         self.intake = Intake(
             self.engine,
             self.admission,
-            self.letters,
             watcher or Watcher(bucket, now=time.time, clock=time.monotonic),
             self.questions,
             watch=watch,
             retry_failed=retry_failed,
             every=0.05,
-            deliver_answers=deliver_answers,
             check_endpoint=check_endpoint,
             say=self.said.append,
             clock=time.monotonic,
@@ -132,19 +129,6 @@ class Worker:
         self.join()
         self.engine.stop()
         self.intake.finish()
-
-
-@pytest.fixture
-def wait_until() -> Callable[[Callable[[], object]], None]:
-    """Wait until a condition holds, for a minute at most."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < deadline, "it never came true"
-            time.sleep(0.005)
-
-    return wait
 
 
 @pytest.fixture

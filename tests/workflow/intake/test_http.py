@@ -15,17 +15,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from scones.errors import EndpointError, PortInUse, SettingsError
-from scones.serving import listening_url
+from scones.serving import background_server
 from scones.store import Bucket
 from scones.workflow.arrivals import execution_name
-from scones.workflow.intake import build_intake_app, listen, serving
+from scones.workflow.intake import build_intake_app, listen
 
 from ..conftest import BLUE, RED
 from .conftest import Gate, Worker
 
 Wait = Callable[[Callable[[], object]], None]
 Picture = Callable[..., bytes]
-DEFAULTS = {"task": "vehicles", "depot": "main", "driver_id": "unknown"}
 PNG = {"Content-Type": "image/png"}
 JSON = {"Content-Type": "application/json"}
 KEY = "arrivals/vehicles/main/d7/a1.png"
@@ -81,13 +80,10 @@ def serve() -> Iterator[Callable[..., Caller]]:
             listener = stack.enter_context(listen("127.0.0.1:0"))
             app = build_intake_app(
                 worker.desk,
-                worker.admission,
-                defaults=DEFAULTS,
                 waiting=lambda: worker.intake.waiting,
                 **{"new_id": lambda: "made-up", **options},
             )
-            stack.enter_context(serving(app, listener))
-            return Caller(listening_url(listener))
+            return Caller(stack.enter_context(background_server(app, listener, stop_seconds=5)))
 
         yield make
 
@@ -233,7 +229,7 @@ def test_an_event_of_s3_is_worked_however_often_it_comes(
         (b'{"s3_key": "arrivals//a.png"}', "is no key"),
         (b'{"s3_key": "arrivals/a\\u0000.png"}', "is no key"),
         (b'{"s3_key": "arrivals/a\\n.png"}', "is no key"),
-        (b'{"s3_key": "arrivals/\\ud800.png"}', "is no text of Unicode"),
+        (b'{"s3_key": "arrivals/\\ud800.png"}', "is no key"),
         (b'{"s3_key": "arrivals/' + b"x" * 2000 + b'.png"}', "is no key"),
         (b'{"s3_key": "arrivals/test.lst"}', "is no picture by its name"),
         (b'{"s3_key": "arrivals/a.png", "driver_id": "d7"}', "unknown field 'driver_id'"),
@@ -291,6 +287,7 @@ def test_a_name_that_is_none_is_one_clear_400(
 def test_another_content_type_is_a_415(call: Caller, kind: str, png_bytes: Picture) -> None:
     reply = call.post(WHO, png_bytes(RED), {"Content-Type": kind})
     assert reply.status == 415
+    assert reply.body["error"] == "MessageError"
     assert "image/png, image/jpeg, image/webp, application/json" in reply.body["message"]
 
 
@@ -324,14 +321,22 @@ def test_json_has_a_limit_of_its_own(call: Caller) -> None:
 
 def test_a_body_that_does_not_come_is_a_408(serve: Callable[..., Caller], worker: Worker) -> None:
     call = serve(worker, body_seconds=0.05)
-    assert call.raw(HEAD, b"Content-Length: 100\r\n\r\nx").startswith(b"HTTP/1.1 408")
-
-
-def test_a_caller_that_goes_away_in_the_midst_leaves_nothing(call: Caller, bucket: Bucket) -> None:
     with call.connect() as connection:
         connection.sendall(HEAD + b"Content-Length: 100\r\n\r\nx")
+        response = http.client.HTTPResponse(connection, method="POST")
+        response.begin()
+        assert (response.status, json.loads(response.read())["error"]) == (408, "MessageError")
+
+
+def test_callers_that_go_away_in_the_midst_leave_nothing_and_take_no_room(
+    call: Caller, bucket: Bucket, png_bytes: Picture, wait_until: Wait
+) -> None:
+    for _ in range(64):  # as many as may be inside
+        with call.connect() as connection:
+            connection.sendall(HEAD + b"Content-Length: 100\r\n\r\nx")
     assert call("GET", "/healthz").status == 200
     assert list(bucket.list("arrivals")) == []
+    wait_until(lambda: call.post(WHO, png_bytes(RED), PNG).status == 202)
 
 
 def test_when_the_queue_is_full_callers_are_told_to_come_again_and_nothing_is_written(
@@ -437,7 +442,7 @@ def test_a_port_alone_is_one_of_this_machine_and_one_in_use_is_named() -> None:
     with listen("0") as listener:
         host, port = listener.getsockname()[:2]
         assert host == "127.0.0.1"
-        with pytest.raises(PortInUse, match=f"port {port} .*--listen"):
+        with pytest.raises(PortInUse, match=f"port {port} .*choose another with --listen"):
             listen(str(port))
     with pytest.raises(EndpointError, match="choose another with --listen"):
         listen("203.0.113.1:80")

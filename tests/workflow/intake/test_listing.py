@@ -6,9 +6,14 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
-from obstore.store import MemoryStore
+from obstore.store import MemoryStore, S3Store
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from scones.errors import StoreError
+from scones.serving import background_server
 from scones.store import Bucket, open_bucket
 from scones.workflow.intake.listing import Lister, Listing
 
@@ -76,6 +81,26 @@ def test_a_name_that_no_key_can_have_hides_no_other(bucket: Bucket) -> None:
     assert [entry.key for entry in found.fresh] == [KEY]
     assert sorted(name.rpartition("/")[2] for name in found.odd) == [r"\udcff.png", r"new\nline.png"]
     "".join(found.odd).encode()  # they can be printed
+
+
+def test_a_key_of_s3_that_keeps_the_prefix_from_being_listed_is_named_with_what_to_do() -> None:
+    listed = """<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>arrivals//x.png</Key><Size>7</Size>
+        <LastModified>2026-11-20T10:00:00.000Z</LastModified><ETag>"e"</ETag></Contents></ListBucketResult>"""
+
+    async def answer(request: Request) -> Response:
+        return Response(listed, media_type="application/xml")
+
+    with background_server(Starlette(routes=[Route("/scones", answer)])) as url:
+        store = S3Store(
+            "scones",
+            endpoint=url,
+            access_key_id="id",
+            secret_access_key="key",
+            region="eu-central-1",
+            client_options={"allow_http": True},
+        )
+        with pytest.raises(StoreError, match=r'bucket scones cannot be .* \(Path "arrivals//x\.png" .*: remove that'):
+            list_arrivals(Bucket("scones", store), ())
 
 
 def test_links_pipes_and_folders_named_as_pictures_hold_up_nothing(bucket: Bucket) -> None:

@@ -47,19 +47,16 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 @pytest.fixture
 def make(engine: Engine, bucket: Bucket) -> Callable[..., Intake]:
     def make(watcher: Watcher | None = None, *, watch: bool = True) -> Intake:
-        letters = DeadLetters(bucket)
-        admission = Admission(bucket, letters, 10)
+        admission = Admission(bucket, DeadLetters(bucket), 10)
         admission.attach(engine)
         return Intake(
             engine,
             admission,
-            letters,
             watcher or Watcher(bucket, now=time.time, clock=time.monotonic),
             Questions(),
             watch=watch,
             retry_failed=False,
             every=0.05,
-            deliver_answers=lambda *_: 0,
             check_endpoint=lambda: None,
             say=print,
             clock=time.monotonic,

@@ -127,18 +127,13 @@ def make_layers(graph: Graph, sizes: Mapping[str, Size], labels: Mapping[Edge, S
     for slot in order:
         slot.layer = numbers[2 * ranks[slot]]
     for index, (edge, source, target) in enumerate(links):
-        below = numbers.get(2 * ranks[source] + 1)
-        label = None
-        if edge in labels and below is not None:
-            label = Slot("label", *labels[edge], layer=below)
+        label = Slot("label", *labels[edge], layer=numbers[2 * ranks[source] + 1]) if edge in labels else None
+        thread = Thread(edge, [source, label] if label else [source], target, label)
         if index in loops:
-            thread = Thread(edge, [source, label] if label else [source], target, label)
             found.turn(thread, RIGHT)
         else:
-            thread = Thread(edge, [source, *([label] if label else [])], target, label)
-            for number in range(thread.slots[-1].layer + 1, target.layer):
-                thread.slots.append(Slot("bend", 0.0, 0.0, layer=number))
-            thread.slots.append(target)
+            passed = range(thread.slots[-1].layer + 1, target.layer)
+            thread.slots += [*(Slot("bend", 0.0, 0.0, layer=number) for number in passed), target]
         found.threads.append(thread)
         _join(thread)
     _fill(found, roots)

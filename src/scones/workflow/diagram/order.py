@@ -13,14 +13,14 @@ from typing import Final
 
 from scones.workflow.diagram.layers import LEFT, Slot
 
-__all__ = ["crossings", "reduce_crossings"]
+__all__ = ["reduce_crossings"]
 
 _SWEEPS: Final = 16
 
 
 def reduce_crossings(layers: list[list[Slot]]) -> None:
     """Order each layer anew; the same layers always give the same order."""
-    best, fewest = [list(layer) for layer in layers], crossings(layers)
+    best, fewest = [list(layer) for layer in layers], _crossings(layers)
     for sweep in range(_SWEEPS):
         if fewest == 0:
             break
@@ -28,12 +28,12 @@ def reduce_crossings(layers: list[list[Slot]]) -> None:
         for number in range(1, len(layers)) if down else range(len(layers) - 2, -1, -1):
             _sort(layers[number], layers[number - 1 if down else number + 1], above=down)
         _swap(layers)
-        if (count := crossings(layers)) < fewest:
+        if (count := _crossings(layers)) < fewest:
             best, fewest = [list(layer) for layer in layers], count
     layers[:] = best
 
 
-def crossings(layers: Sequence[Sequence[Slot]]) -> int:
+def _crossings(layers: Sequence[Sequence[Slot]]) -> int:
     """How many pairs of edges cross, of those between a layer and the next, loops included."""
     total = 0
     for upper, lower in pairwise(layers):

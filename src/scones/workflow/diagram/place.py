@@ -10,7 +10,7 @@ from typing import Final
 from scones.workflow.diagram.blocks import make_blocks
 from scones.workflow.diagram.layers import Slot, Thread
 
-__all__ = ["distance", "keep_apart", "place"]
+__all__ = ["keep_apart", "place"]
 
 _ROUNDS: Final = 160
 _PASSES: Final = 6
@@ -39,7 +39,7 @@ class _Apart:
     pressure: float = 0.0
 
 
-def distance(left: Slot, right: Slot) -> float:
+def _distance(left: Slot, right: Slot) -> float:
     """How far apart the middles of two neighbours are at least, in pixels."""
     gap = max(_GAPS[left.kind], _GAPS[right.kind])
     if left.kind != right.kind:
@@ -99,7 +99,7 @@ def _bodies(layers: Sequence[Sequence[Slot]], threads: Sequence[Thread]) -> tupl
     for layer in layers:
         at = 0.0
         for left, slot in zip([None, *layer], layer, strict=False):
-            at += distance(left, slot) if left else 0.0
+            at += _distance(left, slot) if left else 0.0
             slot.x = at
         for slot in layer:
             slot.x -= at / 2
@@ -114,7 +114,7 @@ def _bodies(layers: Sequence[Sequence[Slot]], threads: Sequence[Thread]) -> tupl
     for layer in layers:
         for left, right in pairwise(layer):
             pair = (number[left], number[right])
-            least[pair] = max(least.get(pair, 0.0), distance(left, right))
+            least[pair] = max(least.get(pair, 0.0), _distance(left, right))
     return bodies, [_Apart(left, right, gap) for (left, right), gap in least.items()]
 
 

@@ -75,7 +75,7 @@ def route(
     legs = [_legs(thread, outs[thread], ins[thread], lanes.get(thread, 0.0), channels) for thread in threads]
     bottom = _stack(layers, channels)
     courses = [
-        _course(thread, outs[thread], ins[thread], lanes.get(thread, 0.0), channels, parts)
+        _course(thread, outs[thread][0], ins[thread][-1], channels, parts)
         for thread, parts in zip(threads, legs, strict=True)
     ]
     slots = [slot for layer in layers for slot in layer]
@@ -159,9 +159,7 @@ def _legs(
     thread: Thread, outs: Sequence[float], ins: Sequence[float], lane: float, channels: Sequence[_Channel]
 ) -> list[_Leg]:
     legs = []
-    for upper, out, into in zip(thread.slots, outs, ins, strict=False):
-        if thread.side and upper is thread.slots[-1]:
-            continue
+    for upper, out, into in zip(thread.slots[:-1], outs, ins, strict=False):
         strand = None if out == into else Strand((out, into), (True, False))
         legs.append(_Leg(upper.layer + 1, strand))
     if thread.side:
@@ -195,24 +193,11 @@ def _stack(layers: Sequence[Sequence[Slot]], channels: Sequence[_Channel]) -> fl
     return y
 
 
-def _course(
-    thread: Thread,
-    outs: Sequence[float],
-    ins: Sequence[float],
-    lane: float,
-    channels: Sequence[_Channel],
-    legs: Sequence[_Leg],
-) -> list[Point]:
-    points = [(outs[0], thread.slots[0].y + thread.slots[0].height)]
-    for out, into, leg in zip(outs, ins, legs, strict=False):
-        if leg.strand is None or (thread.side and leg is legs[-2]):
-            continue
-        y = channels[leg.channel].track(leg.strand)
-        points += [(out, y), (into, y)]
-    if thread.side:
-        for leg, first, second in ((legs[-2], outs[-1], lane), (legs[-1], lane, ins[-1])):
-            assert leg.strand is not None
+def _course(thread: Thread, out: float, into: float, channels: Sequence[_Channel], legs: Sequence[_Leg]) -> list[Point]:
+    points = [(out, thread.slots[0].y + thread.slots[0].height)]
+    for leg in legs:
+        if leg.strand is not None:
             y = channels[leg.channel].track(leg.strand)
-            points += [(first, y), (second, y)]
-    points.append((ins[-1], thread.target.y))
+            points += [(x, y) for x in leg.strand.ends]
+    points.append((into, thread.target.y))
     return points

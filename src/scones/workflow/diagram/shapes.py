@@ -47,11 +47,7 @@ def number(value: float) -> str:
         >>> number(12.0), number(0.25), number(-0.04)
         ('12', '0.2', '0')
     """
-    return (
-        f"{value:.1f}".removesuffix(".0").replace("-0", "0", 1)
-        if abs(value) < 0.05
-        else f"{value:.1f}".removesuffix(".0")
-    )
+    return f"{value:z.1f}".removesuffix(".0")
 
 
 def outline(kind: str, place: Place) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect
 from typing import Final
 
 __all__ = ["ELLIPSIS", "clean", "duration", "shorten", "text_width", "wrap"]
@@ -44,6 +45,8 @@ _OTHER: Final = 720
 """Width of a character that is not ASCII and not wide: a capital of Latin, Greek or Cyrillic."""
 _FULL: Final = 0.4
 """A line that is so full, of its room, may end with a word; else words are broken."""
+_UNITS: Final = (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1))
+"""Each with its seconds, and the smaller one that is told beside it."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BREAKS = re.compile(r"(?<=[\s\-_./:,;])|(?<=[a-z0-9])(?=[A-Z])")
 
@@ -90,14 +93,11 @@ def shorten(text: str, size: float, room: float, *, bold: bool = False) -> str:
     """
     if text_width(text, size, bold=bold) <= room:
         return text
-    low, high = 0, len(text)  # so many characters fit, so many do not
-    while high - low > 1:
-        middle = (low + high) // 2
-        if text_width(text[:middle].rstrip() + ELLIPSIS, size, bold=bold) <= room:
-            low = middle
-        else:
-            high = middle
-    return text[:low].rstrip() + ELLIPSIS
+
+    def short(length: int) -> str:
+        return text[:length].rstrip() + ELLIPSIS
+
+    return short(bisect(range(1, len(text)), room, key=lambda length: text_width(short(length), size, bold=bold)))
 
 
 def wrap(text: str, size: float, room: float, *, most: int, bold: bool = False) -> tuple[str, ...]:
@@ -140,8 +140,6 @@ def duration(seconds: float) -> str:
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
-    for name, size, small, step in (("min", 60, "s", 1), ("h", 3600, "min", 60), ("d", 86400, "h", 3600)):
-        count, rest = divmod(whole, size)
-        if name == "d" or whole < size * (60 if name == "min" else 24):
-            return f"{count} {name} {rest // step} {small}" if rest // step else f"{count} {name}"
-    raise AssertionError
+    large, size, small, step = next(unit for unit in _UNITS if whole >= unit[1])
+    count, rest = divmod(whole, size)
+    return f"{count} {large} {rest // step} {small}" if rest // step else f"{count} {large}"

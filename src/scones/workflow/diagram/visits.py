@@ -11,19 +11,12 @@ from typing import Literal, TypeAlias
 from scones.workflow.diagram.graph import Edge, EdgeKind, Graph, State, walk
 from scones.workflow.engine import Event
 
-__all__ = ["Course", "StateFigures", "StateStatus", "Way", "follow"]
+__all__ = ["Course", "StateFigures", "follow"]
 
 StateStatus: TypeAlias = Literal["succeeded", "caught", "running", "stopped", "failed"]
 """``caught``: it failed, and a Catch went on from there; ``stopped``: it had not ended when all did."""
 Way: TypeAlias = tuple[str | None, str | None, EdgeKind]
 """An edge by its source, its target and its kind."""
-
-_ENDINGS = {
-    "ExecutionSucceeded": "SUCCEEDED",
-    "ExecutionFailed": "FAILED",
-    "ExecutionTimedOut": "TIMED_OUT",
-    "ExecutionAborted": "ABORTED",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +154,7 @@ class _Follower:
     def take(self, event: Event) -> None:
         """Read the next event."""
         if event.state is None:
-            self.status = _ENDINGS.get(event.type, self.status)
+            self.status = event.ended or self.status
             self._ending = event
             return
         record = self._record(event.state)
@@ -185,9 +178,8 @@ class _Follower:
 
     def finish(self, started: datetime, end: datetime) -> Course:
         """Say how everything stands."""
-        records = self.records.values()
-        if self.status == "FAILED" and not any(one.failing or (one.open and one.is_fail) for one in records):
-            _blame(list(records), self._ending)
+        if self.status == "FAILED":
+            _blame(list(self.records.values()), self._ending)
         states = {}
         for name, record in self.records.items():
             seconds = record.seconds + sum((end - since).total_seconds() for since in record.open)
@@ -217,7 +209,7 @@ class _Follower:
     def _cut(self, record: _Record, event: Event, *, again: bool) -> None:
         """What is inside a state has ended with it."""
         inner = [self.records[name] for name in record.inside if name in self.records]
-        if "error" in event.details and not any(one.failing or (one.open and one.is_fail) for one in inner):
+        if "error" in event.details:
             _blame(inner, event)
         for one in inner:
             if not one.failing:
@@ -269,7 +261,9 @@ class _Follower:
 
 
 def _blame(records: list[_Record], event: Event | None) -> None:
-    """Something failed and no state says so: it was the one that was entered last and encloses no other."""
+    """Something failed. If no state says so, it was the one that was entered last and encloses no other."""
+    if any(one.failing or (one.open and one.is_fail) for one in records):
+        return
     found = [record for record in records if record.open and not record.inside]
     if found and event is not None:
         last = max(found, key=lambda record: record.last)

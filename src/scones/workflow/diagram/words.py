@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from scones.page.numbers import plural
 from scones.workflow.diagram.boxes import DETAIL
 from scones.workflow.diagram.graph import Edge, Graph, State, walk
 from scones.workflow.diagram.text import clean, duration, shorten, text_width
 from scones.workflow.diagram.visits import Course, StateFigures
 
-__all__ = ["describe", "edge_tooltip", "figures_text", "short_figures", "state_tooltip"]
+__all__ = ["describe", "edge_tooltip", "short_figures", "state_tooltip"]
 
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
 _CAUSE: Final = 300
 
 
-def figures_text(figures: StateFigures) -> str:
+def _figures_text(figures: StateFigures) -> str:
     """A state's figures, in full."""
     return " · ".join([figures.status, duration(figures.seconds), *_counts(figures)])
 
@@ -34,16 +35,16 @@ def _counts(figures: StateFigures) -> Iterator[str]:
     if figures.visits > 1:
         yield f"{figures.visits:,} visits"
     if figures.items:
-        yield f"{figures.items:,} item{'' if figures.items == 1 else 's'}"
+        yield plural(figures.items, "item")
     if figures.retries:
-        yield f"{figures.retries:,} retr{'y' if figures.retries == 1 else 'ies'}"
+        yield plural(figures.retries, "retry", "retries")
 
 
 def state_tooltip(state: State, figures: StateFigures | None) -> list[str]:
     """The lines of a state's tooltip."""
     lines = [state.name, " · ".join(filter(None, (state.type or "no type", state.detail))), *state.notes]
     if figures:
-        lines.append(figures_text(figures))
+        lines.append(_figures_text(figures))
         if figures.error:
             cause = figures.cause if len(figures.cause) <= _CAUSE else f"{figures.cause[:_CAUSE]}…"
             lines.append(f"{figures.error}: {cause}" if cause else figures.error)
@@ -72,7 +73,7 @@ def describe(graph: Graph, course: Course | None) -> str:
                 words.append(f"{edge.source} leads to {edge.target}{' ' if _when(edge) else ''}{_when(edge)}.")
     if course:
         words.append(f"The execution: {course.status}, {duration(course.seconds)}.")
-        words += [f"{figures.name}: {figures_text(figures)}." for figures in course.states.values()]
+        words += [f"{figures.name}: {_figures_text(figures)}." for figures in course.states.values()]
     return clean(" ".join(words))
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from scones.workflow.engine.jsontext import Json
 
 __all__ = ["Event", "Execution", "ExecutionDetail", "Status"]
 
 Status: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
+
+_ENDS: Final[Mapping[str, Status]] = {
+    "ExecutionSucceeded": "SUCCEEDED",
+    "ExecutionFailed": "FAILED",
+    "ExecutionTimedOut": "TIMED_OUT",
+    "ExecutionAborted": "ABORTED",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +59,8 @@ class Event:
     time: datetime
     state: str | None
     details: Mapping[str, Json]
+
+    @property
+    def ended(self) -> Status | None:
+        """How the execution ended, where this is its end."""
+        return _ENDS.get(self.type)

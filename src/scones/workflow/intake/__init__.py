@@ -11,21 +11,16 @@ from scones._lazy import lazily
 
 _HOMES = {
     "Admission": "scones.workflow.intake.admission",
-    "Begun": "scones.workflow.intake.admission",
     "DeadLetter": "scones.workflow.intake.dead_letters",
     "DeadLetters": "scones.workflow.intake.dead_letters",
     "Desk": "scones.workflow.intake.desk",
-    "Ended": "scones.workflow.intake.ended",
     "Intake": "scones.workflow.intake.working",
-    "NoRoom": "scones.workflow.intake.desk",
     "POISON": "scones.workflow.intake.dead_letters",
     "Questions": "scones.workflow.intake.questions",
-    "Receipt": "scones.workflow.intake.desk",
     "Watcher": "scones.workflow.intake.watcher",
     "build_intake_app": "scones.workflow.intake.http",
-    "listen": "scones.workflow.intake.server",
+    "listen": "scones.workflow.intake.address",
     "read_letters": "scones.workflow.intake.dead_letters",
-    "serving": "scones.workflow.intake.server",
     "want_again": "scones.workflow.intake.dead_letters",
     "work": "scones.workflow.intake.session",
 }
@@ -33,32 +28,26 @@ _HOMES = {
 __all__ = [
     "POISON",
     "Admission",
-    "Begun",
     "DeadLetter",
     "DeadLetters",
     "Desk",
-    "Ended",
     "Intake",
-    "NoRoom",
     "Questions",
-    "Receipt",
     "Watcher",
     "build_intake_app",
     "listen",
     "read_letters",
-    "serving",
     "want_again",
     "work",
 ]
 
 if TYPE_CHECKING:
-    from scones.workflow.intake.admission import Admission, Begun
+    from scones.workflow.intake.address import listen
+    from scones.workflow.intake.admission import Admission
     from scones.workflow.intake.dead_letters import POISON, DeadLetter, DeadLetters, read_letters, want_again
-    from scones.workflow.intake.desk import Desk, NoRoom, Receipt
-    from scones.workflow.intake.ended import Ended
+    from scones.workflow.intake.desk import Desk
     from scones.workflow.intake.http import build_intake_app
     from scones.workflow.intake.questions import Questions
-    from scones.workflow.intake.server import listen, serving
     from scones.workflow.intake.session import work
     from scones.workflow.intake.watcher import Watcher
     from scones.workflow.intake.working import Intake

@@ -9,15 +9,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from scones.store import Bucket
-from scones.workflow.arrivals import (
-    MACHINE,
-    ends_arrival,
-    execution_name,
-    newest_execution,
-    outcome_of,
-    start_arrival,
-)
+from scones.workflow.arrivals import MACHINE, execution_name, executions_of, outcome_of, start_arrival
 from scones.workflow.intake.ended import Ended
+from scones.workflow.repeats import newest
 
 if TYPE_CHECKING:
     from scones.workflow.engine import Engine, Event, Status
@@ -25,22 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Admission", "Begun"]
 
-_STATUS: Final[dict[str, Status]] = {
-    "ExecutionSucceeded": "SUCCEEDED",
-    "ExecutionFailed": "FAILED",
-    "ExecutionTimedOut": "TIMED_OUT",
-    "ExecutionAborted": "ABORTED",
-}
 _ALL: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An arrival's execution: its name, its status, and whether it was started just now."""
+    """An arrival's execution: its name and its status."""
 
     name: str
     status: Status
-    fresh: bool
 
 
 class Admission:
@@ -76,8 +63,7 @@ class Admission:
             key = str(given.get("s3_key", "")) if isinstance(given, dict) else ""
             with self._lock:
                 self._running[event.execution] = key
-        elif ends_arrival(event):
-            status = _STATUS[event.type]
+        elif (status := event.ended) is not None:
             self.outcomes[outcome_of(status, event.details.get("output"))] += 1
             error, cause = str(event.details.get("error") or ""), str(event.details.get("cause") or "")
             with self._lock:
@@ -155,21 +141,21 @@ class Admission:
             StoreError: only with ``retry``: its results cannot be looked up.
         """
         assert self._engine is not None, "attach an engine first"
-        before = newest_execution(self._engine, self.bucket, key)
+        earlier = executions_of(self._engine, self.bucket, key)
+        before = newest(earlier)
         if before is not None and (not retry or before[1] == "RUNNING"):
             with self._lock:
                 if self._running.get(before[0]) == "":  # an earlier process began it
                     self._running[before[0]] = key
-            return Begun(*before, fresh=False)
+            return Begun(*before)
         if before is None and not retry and key in self.letters:
-            return Begun(execution_name(self.bucket, key), "FAILED", fresh=False)
+            return Begun(execution_name(self.bucket, key), "FAILED")
         with self._lock:
             if self._closed or len(self._running) + self._starting >= self.most:
                 return None
             self._starting += 1
         try:
-            name, status = start_arrival(self._engine, self.bucket, key, retry_failed=retry)
+            return Begun(*start_arrival(self._engine, self.bucket, key, retry_failed=retry, earlier=earlier))
         finally:
             with self._lock:
                 self._starting -= 1
-        return Begun(name, status, fresh=status == "RUNNING" and (before is None or before[0] != name))

@@ -9,17 +9,17 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from scones.contracts import failure_message, parse
-from scones.errors import ObjectExists, ObjectMissing
+from scones.errors import MessageError, ObjectExists, ObjectMissing, PictureError, PictureTooLarge
 from scones.store import Bucket, Layout
 from scones.workflow.intake.ended import Ended
 
 __all__ = ["POISON", "DeadLetter", "DeadLetters", "read_letters", "want_again"]
 
 POISON: Final = {
-    "PictureError": "put a good picture under the same key",
-    "PictureTooLarge": "put a smaller picture under the same key",
-    "MessageError": "send the picture again under a name that fits and is free, and remove this one",
-    "ObjectMissing": "put the picture back under its key",
+    PictureError.__name__: "put a good picture under the same key",
+    PictureTooLarge.__name__: "put a smaller picture under the same key",
+    MessageError.__name__: "send the picture again under a name that fits and is free, and remove this one",
+    ObjectMissing.__name__: "put the picture back under its key",
 }
 """The errors that lie in an arrival itself, and what helps. Any other may pass: `scones run --retry-failed`."""
 

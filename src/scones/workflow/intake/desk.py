@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,8 +46,10 @@ class Desk:
     """
 
     def __init__(self, engine: Engine, admission: Admission, *, task: str, depot: str) -> None:
-        self._engine, self._admission, self._bucket = engine, admission, admission.bucket
-        self._task, self._depot = task, depot
+        self.admission = admission
+        self.defaults: Mapping[str, str] = {"task": task, "depot": depot, "driver_id": "unknown"}
+        """Who arrives where nobody says so."""
+        self._engine, self._bucket = engine, admission.bucket
 
     def check_room(self) -> None:
         """See whether anything can be taken now.
@@ -55,11 +57,11 @@ class Desk:
         Raises:
             NoRoom: as many executions run as may, or the process ends.
         """
-        if self._admission.closed:
+        if self.admission.closed:
             raise NoRoom("the process ends: send it again when it was started anew", stopping=True)
-        if self._admission.full:
+        if self.admission.full:
             raise NoRoom(
-                f"{self._admission.most:,} executions run, and no more may: send it again in a moment", stopping=False
+                f"{self.admission.most:,} executions run, and no more may: send it again in a moment", stopping=False
             )
 
     def take_picture(self, arrival: Arrival, data: bytes, kind: str) -> Receipt:
@@ -88,7 +90,7 @@ class Desk:
             if not self._holds(key, data):
                 raise _taken(arrival) from None
         with suppress(WorkflowError):  # the engine was stopped or broke: the next one finds the picture
-            if begun := self._admission.begin(key):
+            if begun := self.admission.begin(key):
                 return Receipt(arrival.path, begun.name, begun.status)
         return Receipt(arrival.path, execution_name(self._bucket, key), "WAITING")
 
@@ -102,10 +104,9 @@ class Desk:
             StoreError: the store does not answer.
         """
         arrival = self._arrival(key)
-        known = newest_execution(self._engine, self._bucket, key)
-        if known is None and not self._bucket.exists(key):
+        if not self._bucket.exists(key) and newest_execution(self._engine, self._bucket, key) is None:
             raise ObjectMissing(f"no object {key!r} in bucket {self._bucket.name}: write it first")
-        begun = self._admission.begin(key)
+        begun = self.admission.begin(key)
         if begun is None:
             self.check_room()
             return Receipt(arrival.path, execution_name(self._bucket, key), "WAITING")  # room came just now
@@ -126,7 +127,7 @@ class Desk:
         return self._told(arrival, key, self._engine.describe(name, MACHINE))
 
     def _told(self, arrival: Arrival, key: str, execution: ExecutionDetail | None) -> dict[str, Any]:
-        dead = key in self._admission.letters
+        dead = key in self.admission.letters
         told: dict[str, Any] = {
             "arrival": arrival.path,
             "key": key,
@@ -156,7 +157,9 @@ class Desk:
                 yield key, *found
 
     def _arrival(self, key: str) -> Arrival:
-        return ExecutionInput(s3_bucket=self._bucket.name, s3_key=key).arrival(task=self._task, depot=self._depot)
+        return ExecutionInput(s3_bucket=self._bucket.name, s3_key=key).arrival(
+            task=self.defaults["task"], depot=self.defaults["depot"]
+        )
 
     def _holds(self, key: str, data: bytes) -> bool:
         try:

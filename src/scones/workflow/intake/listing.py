@@ -12,13 +12,12 @@ from typing import Final
 
 from scones.contracts import picture_type
 from scones.errors import StoreError
-from scones.store import Bucket, Entry, Layout, disk_error
+from scones.store import Bucket, Entry, Layout, disk_error, is_key
 
-__all__ = ["Lister", "Listing", "shown"]
+__all__ = ["Lister", "Listing"]
 
 _PASSING: Final = re.compile(r"^\.|~$|#\d+$|\.(?:tmp|temp|part|partial|filepart|download|crdownload|swp)$", re.I)
 """Names that a file has while it is written, or that hide it."""
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _COARSE_NS: Final = 2_500_000_000
 """Nanoseconds: some disks tell times to two seconds, and a folder may change twice in them."""
 _TRUST: Final = 30.0
@@ -89,7 +88,7 @@ class Lister:
                 found.keys.add(entry.key)
                 found.fresh.append(entry)
             elif entry.size or "." in entry.key:  # else a mark that S3's console leaves for a folder
-                found.odd.append(shown(entry.key))
+                found.odd.append(_shown(entry.key))
         return found
 
     def _entries(self) -> Iterator[Entry]:
@@ -129,7 +128,7 @@ class Lister:
             except OSError as error:
                 if prefix == Layout.ARRIVALS or not isinstance(error, PermissionError):
                     raise disk_error(f"cannot list {root / prefix}", error) from error
-                found.odd.append(f"{shown(prefix)} (a folder that may not be read)")
+                found.odd.append(f"{_shown(prefix)} (a folder that may not be read)")
         return found
 
     def _read(self, root: Path, prefix: str, changed: int, known: Collection[str], found: Listing) -> _Folder:
@@ -153,11 +152,11 @@ class Lister:
         return folder
 
 
-def shown(name: str) -> str:
+def _shown(name: str) -> str:
     """A name as it can be printed: what cannot is escaped.
 
     Example:
-        >>> shown("a\\nb\\udcff.png")
+        >>> _shown("a\\nb\\udcff.png")
         'a\\\\nb\\\\udcff.png'
     """
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
@@ -170,17 +169,8 @@ def _look_at(file: os.DirEntry[str], key: str, found: Listing) -> None:
     except OSError:  # gone meanwhile, or a link to nothing
         return
     # reading what is no file might never end
-    if picture_type(key) is not None and _is_key(key) and stat.S_ISREG(about.st_mode):
+    if picture_type(key) is not None and is_key(key) and stat.S_ISREG(about.st_mode):
         found.keys.add(key)
         found.fresh.append(Entry(key, about.st_size, about.st_mtime, ""))
     elif not stat.S_ISDIR(about.st_mode):  # else a link to a folder
-        found.odd.append(shown(key))
-
-
-def _is_key(name: str) -> bool:
-    """Whether an object can have this key: UTF-8 without control characters."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return not _CONTROL.search(name)
+        found.odd.append(_shown(key))

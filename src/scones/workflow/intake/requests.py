@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from scones.contracts import Arrival, execution_input, parse, picture_type
 from scones.errors import MessageError, PictureError
-from scones.store import Bucket, Layout
+from scones.store import Bucket, Layout, is_key
 
-__all__ = ["HEADERS", "arrival_named", "key_named", "kind_of_picture"]
+__all__ = ["arrival_named", "key_named", "kind_of_picture"]
 
-HEADERS: Final = {
+_HEADERS: Final = {
     "task": "x-scones-task",
     "depot": "x-scones-depot",
     "driver_id": "x-scones-driver-id",
@@ -26,7 +26,6 @@ _SIGNATURES: Final = (
     (re.compile(rb"\xff\xd8\xff"), "jpg"),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), "webp"),
 )
-_MOST_KEY_BYTES: Final = 1024
 
 
 def arrival_named(
@@ -44,10 +43,10 @@ def arrival_named(
         MessageError: a parameter is unknown, said twice, or no name.
     """
     said: dict[str, str] = {}
-    named = [(name, headers[header]) for name, header in HEADERS.items() if header in headers]
+    named = [(name, headers[header]) for name, header in _HEADERS.items() if header in headers]
     for name, value in [*query, *named]:
-        if name not in HEADERS:
-            raise MessageError(f"unknown parameter {name[:40]!r}: use {', '.join(HEADERS)}")
+        if name not in _HEADERS:
+            raise MessageError(f"unknown parameter {name[:40]!r}: use {', '.join(_HEADERS)}")
         if said.setdefault(name, value) != value:
             raise MessageError(f"{name} is said twice, {said[name][:40]!r} and {value[:40]!r}: say it once")
     if "arrival_id" not in said and "idempotency-key" in headers:
@@ -102,13 +101,10 @@ def _checked(key: Any) -> str:
     told = repr(key[:100])
     if not key.startswith(f"{Layout.ARRIVALS}/"):
         raise MessageError(f"key {told} does not lie under {Layout.ARRIVALS}/, and nothing else starts an execution")
-    parts = key.split("/")
-    try:
-        size = len(key.encode())
-    except UnicodeEncodeError:
-        raise MessageError(f"key {told} is no text of Unicode: correct the sender") from None
-    if any(part in ("", ".", "..") for part in parts) or re.search(r"[\x00-\x1f\x7f]", key) or size > _MOST_KEY_BYTES:
-        raise MessageError(f"key {told} is no key: use names without '..' and control characters, parted by '/'")
+    if not is_key(key):
+        raise MessageError(
+            f"key {told} is no key: use names of Unicode without '..' and control characters, parted by '/'"
+        )
     if picture_type(key) is None:
         raise MessageError(f"key {told} is no picture by its name: use .png, .jpg, .jpeg or .webp")
     return key

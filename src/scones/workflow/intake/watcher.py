@@ -7,9 +7,9 @@ from collections.abc import Callable
 from scones.store import Bucket, Entry
 from scones.workflow.intake.listing import Lister, Listing
 
-__all__ = ["MOMENT", "Watcher"]
+__all__ = ["Watcher"]
 
-MOMENT = 0.5
+_MOMENT = 0.5
 """Seconds for which a file must have stayed as it is before it is taken."""
 
 
@@ -105,9 +105,9 @@ class Watcher:
         if self._bucket.folder is None:
             return True
         before = self._marks.get(entry.key)
-        if before is None and self._now() - entry.modified >= MOMENT:
+        if before is None and self._now() - entry.modified >= _MOMENT:
             return True
         if before is None or before[:2] != (entry.size, entry.modified):
             self._marks[entry.key] = (entry.size, entry.modified, self._clock())
             return False
-        return self._clock() - before[2] >= MOMENT
+        return self._clock() - before[2] >= _MOMENT

@@ -10,14 +10,15 @@ from queue import Empty
 from typing import TYPE_CHECKING, Final
 
 from scones.errors import EndpointBusy, SconesError
-from scones.store import Bucket, Entry
+from scones.store import Entry
 from scones.workflow.arrivals import MACHINE, newest_execution
 from scones.workflow.intake.admission import Admission, Begun
 from scones.workflow.intake.chores import Chores
-from scones.workflow.intake.dead_letters import POISON, DeadLetters
+from scones.workflow.intake.dead_letters import POISON
 from scones.workflow.intake.ended import Ended
 from scones.workflow.intake.questions import Questions
 from scones.workflow.intake.watcher import Watcher
+from scones.workflow.reviews import Answers
 
 if TYPE_CHECKING:
     from scones.workflow.engine import Engine
@@ -42,14 +43,12 @@ class Intake:
     Args:
         engine: works them.
         admission: starts them.
-        letters: the dead letters.
         watcher: finds them.
         questions: to people, on their way.
         watch: go on with new ones until told to stop; else end when what lay there at the first look has ended, and
             raise what fails.
         retry_failed: begin those anew that ended without a result before.
         every: seconds from look to look.
-        deliver_answers: carries answers of people to the executions that wait for them.
         check_endpoint: raises EndpointBusy while the endpoint does not answer.
         say: tells a person.
         clock: seconds, monotonic.
@@ -59,14 +58,12 @@ class Intake:
         self,
         engine: Engine,
         admission: Admission,
-        letters: DeadLetters,
         watcher: Watcher,
         questions: Questions,
         *,
         watch: bool,
         retry_failed: bool,
         every: float,
-        deliver_answers: Callable[[Engine, Bucket], object],
         check_endpoint: Callable[[], None],
         say: Callable[[str], None],
         clock: Callable[[], float],
@@ -77,11 +74,11 @@ class Intake:
         """Of these, the ones that had failed."""
         self.dead = 0
         """Dead letters that were written."""
-        self._engine, self._admission, self._letters, self._watcher = engine, admission, letters, watcher
-        self._questions = questions
+        self._engine, self._admission, self._letters = engine, admission, admission.letters
+        self._watcher, self._questions = watcher, questions
+        self._answers = Answers(engine, admission.bucket)
         self._watch, self._retry_failed, self._every = watch, retry_failed, every
-        self._deliver_answers, self._check_endpoint = deliver_answers, check_endpoint
-        self._say, self._clock = say, clock
+        self._check_endpoint, self._say, self._clock = check_endpoint, say, clock
         self._chores = Chores(patient=watch, every=every, say=say, clock=clock)
         self._waiting: deque[Entry] = deque()
         self._again: set[str] = set()  # changed while they were worked
@@ -90,7 +87,6 @@ class Intake:
         self._patient_until = clock() + _PATIENCE
         self._next_look = clock()
         self._held = False
-        self._stopping = False
         self._at_work = threading.Lock()
 
     @property
@@ -111,7 +107,7 @@ class Intake:
             SconesError: without ``watch``: what fails.
         """
         with self._at_work:
-            while not self._stopping:
+            while not self._admission.closed:
                 self._engine.check()
                 if self._clock() >= self._next_look:
                     self._look()
@@ -122,7 +118,6 @@ class Intake:
 
     def stop(self) -> None:
         """Begin nothing more, from any thread."""
-        self._stopping = True
         self._admission.close()
         self._admission.wake()
 
@@ -141,7 +136,7 @@ class Intake:
 
     def _look(self) -> None:
         self._chores.do("dead letters to be worked anew", self._work_letters)
-        self._chores.do("answers of people", lambda: self._deliver_answers(self._engine, self._admission.bucket))
+        self._chores.do("answers of people", self._answers.deliver)
         self._chores.do(_LETTERS, self._write_letters)
         self._chores.do("arrivals", self._find)
         self._next_look = self._clock() + self._every
@@ -170,7 +165,7 @@ class Intake:
     # Beginning
 
     def _feed(self) -> None:
-        while self._waiting and not self._held and not self._stopping:
+        while self._waiting and not self._held and not self._admission.closed:
             if not self._chores.do("beginning of arrivals", self._begin_first, now=True):
                 self._waiting.clear()  # the next look finds them again
             elif self._admission.full:
@@ -214,22 +209,17 @@ class Intake:
 
     def _follow(self, seconds: float) -> None:
         """Wait until something has ended, and see to what has; a flood of it must not keep from looking."""
-        try:
-            ended = self._admission.ended.get(timeout=seconds) if seconds else self._admission.ended.get_nowait()
+        with suppress(Empty):
             for _ in range(_MOST):
-                if ended is not None:
+                if (ended := self._admission.ended.get(timeout=seconds)) is not None:
                     self._see_to(ended)
-                ended = self._admission.ended.get_nowait()
-            if ended is not None:
-                self._see_to(ended)
-        except Empty:
-            return
+                seconds = 0.0
 
     def _see_to(self, ended: Ended) -> None:
         self._admission.follow_up(ended)
         self._patient_until = self._clock() + _PATIENCE
         poison = ended.status == "FAILED" and ended.error in POISON
-        if poison and not self._stopping and self._watcher.put_back_if_changed(ended.key):
+        if poison and not self._admission.closed and self._watcher.put_back_if_changed(ended.key):
             self._again.add(ended.key)
             return
         self._watcher.ended(ended.key)
