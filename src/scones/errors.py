@@ -37,8 +37,12 @@ that message as one line and ends with the error's ``exit_code``; ``--debug`` sh
     ├── ThresholdConfidenceNotMet   64   not sure enough: a person decides
     ├── MessageError                65   an event or answer lacks a field or has a wrong one
     ├── DispatchError               70   a depot or its orders are wrong
-    └── NotificationError           80   a notification did not get through, and may later
-        └── NotificationRefused     81   a receiver refuses it for good
+    ├── NotificationError           80   a notification did not get through, and may later
+    │   └── NotificationRefused     81   a receiver refuses it for good
+    └── AwsError                    90   AWS refused, or something there is not as it must be
+        ├── AwsAccess               91   no credentials, no region or no permission
+        ├── StackFailed             92   a stack could not be made or changed; it is as it was before
+        └── LeftBehind              93   something is left in the account that should be gone
 
 The class names of function errors are part of the wire contract: Step Functions matches a ``Retry`` or
 ``Catch`` on them (``EndpointBusy`` is retried, ``ThresholdConfidenceNotMet`` is caught).
@@ -50,6 +54,8 @@ from typing import ClassVar
 __all__ = [
     "ArchiveCorrupt",
     "ArchiveUnsafe",
+    "AwsAccess",
+    "AwsError",
     "BundleError",
     "DefinitionError",
     "DispatchError",
@@ -59,6 +65,7 @@ __all__ = [
     "EndpointRejected",
     "ExecutionMissing",
     "JournalError",
+    "LeftBehind",
     "MessageError",
     "NotificationError",
     "NotificationRefused",
@@ -74,6 +81,7 @@ __all__ = [
     "SourceEmpty",
     "SourceError",
     "SourceMissing",
+    "StackFailed",
     "StoreError",
     "StoreFull",
     "StoreReadOnly",
@@ -305,3 +313,27 @@ class NotificationRefused(NotificationError):
     """A receiver refuses a notification for good."""
 
     exit_code = 81
+
+
+class AwsError(SconesError):
+    """AWS refused, or something there is not as it must be."""
+
+    exit_code = 90
+
+
+class AwsAccess(AwsError):
+    """No credentials, no region or no permission."""
+
+    exit_code = 91
+
+
+class StackFailed(AwsError):
+    """A stack could not be made or changed; it is as it was before."""
+
+    exit_code = 92
+
+
+class LeftBehind(AwsError):
+    """Something is left in the account that should be gone."""
+
+    exit_code = 93

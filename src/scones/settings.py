@@ -63,6 +63,11 @@ class Settings(BaseModel):
         3600, ge=1, le=99_999_999, description="Seconds that a person has for an unsure picture, then the safe default"
     )
     cifar100: Path | None = Field(None, description="Path of cifar-100-python.tar.gz, if you have it already")
+    stack: str = Field(
+        "scones",
+        pattern=r"^[a-z][a-z0-9-]{0,23}[a-z0-9]$",
+        description="The name of the application's stack on AWS; what it holds is named after it",
+    )
     notify_channels: Annotated[
         tuple[Literal["log", "console", "webhook", "email", "sns"], ...], BeforeValidator(_listed)
     ] = Field(("log",), description="Where failures, review requests and drift alarms are told")
