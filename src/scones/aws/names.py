@@ -54,9 +54,9 @@ class Names:
         return f"{self.stack}-container"
 
     @property
-    def endpoint(self) -> str:
-        """The endpoint."""
-        return self.stack
+    def endpoints(self) -> tuple[str, str]:
+        """The endpoint's name, real-time or serverless: it is one of the two."""
+        return self.stack, f"{self.stack}-serverless"
 
     @property
     def topic(self) -> str:
@@ -73,7 +73,7 @@ class Names:
         return f"{self.stack}-{name.replace('_', '-')}"
 
     def machine(self, name: str) -> str:
-        """A state machine, by the name of its file."""
+        """A state machine, by the name of its file; ``classify`` as Standard has ``-standard`` at its end."""
         return f"{self.stack}-{name}"
 
     def machine_arn(self, name: str) -> str:

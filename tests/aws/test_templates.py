@@ -1,0 +1,347 @@
+"""The two templates: sound, least privilege, and of one mind with the code."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from functools import cache
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+from cfnlint.config import ManualArgs
+from cfnlint.decode.cfn_yaml import loads
+
+from scones.aws.names import Names
+from scones.aws.templates import INLINE_BYTES, template
+from scones.workflow.definitions import FUNCTIONS, MACHINES, definition
+
+BOTH = pytest.mark.parametrize("name", ["bootstrap", "app"])
+# the actions that IAM lets nobody narrow to a resource (Service Authorization Reference)
+WITHOUT_RESOURCE = {
+    "cloudwatch:PutMetricData",
+    "ecr:GetAuthorizationToken",
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+
+
+@cache
+def parsed(name: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(loads(template(name)), default=str))
+    return found
+
+
+def resources(name: str, kind: str = "") -> dict[str, Any]:
+    return {key: one for key, one in parsed(name)["Resources"].items() if kind in ("", one["Type"])}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def allowed(name: str) -> list[tuple[str, dict[str, Any]]]:
+    """Every Allow of the policies that are given to roles and people, with the name of its resource."""
+    found = []
+    for key, one in resources(name).items():
+        properties = one.get("Properties", {})
+        policies = [policy["PolicyDocument"] for policy in properties.get("Policies", ())]
+        if one["Type"] in ("AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
+            policies.append(properties["PolicyDocument"])
+        found += [(key, each) for policy in policies for each in policy["Statement"] if each["Effect"] == "Allow"]
+    return found
+
+
+def texts(value: Any) -> list[str]:
+    """All strings in a value."""
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in texts(each)]
+    if isinstance(value, list):
+        return [text for each in value for text in texts(each)]
+    return [value] if isinstance(value, str) else []
+
+
+@BOTH
+def test_a_template_is_clean_to_cfn_lint_with_its_state_machines(name: Any) -> None:
+    text = template(name)
+    for machine in MACHINES:
+        place = f"DefinitionS3Location: {{ Bucket: !Ref ArtefactBucket, Key: !Ref {machine.title()}MachineKey }}"
+        assert name == "bootstrap" or place in text
+        text = text.replace(place, f"DefinitionString: {json.dumps(definition(machine))}")
+    unused = {f"{machine.title()}MachineKey" for machine in MACHINES}  # in the text with the machines inside
+    found = lint(text, config=ManualArgs(regions=["eu-west-1", "us-east-1"]))
+    assert [str(match) for match in found if not any(key in match.message for key in unused)] == []
+
+
+def test_cfn_lint_sees_into_the_state_machines() -> None:
+    machine = json.dumps(definition("review").replace('"StartAt": "Prepare"', '"StartAt": "Nowhere"'))
+    text = re.sub(r"DefinitionS3Location: .*ReviewMachineKey }", lambda _: f"DefinitionString: {machine}", template("app"))
+    found = lint(text, config=ManualArgs(regions=["eu-west-1"]))
+    assert any("Nowhere" in match.message for match in found)
+
+
+@BOTH
+def test_a_template_fits_into_one_request(name: Any) -> None:
+    assert len(template(name).encode()) <= INLINE_BYTES
+
+
+@BOTH
+def test_nothing_may_do_everything(name: str) -> None:
+    statements = allowed(name)
+    assert statements
+    for key, statement in statements:
+        assert not any("*" in action for action in listed(statement["Action"])), key
+        if "*" in listed(statement["Resource"]):
+            assert set(listed(statement["Action"])) <= WITHOUT_RESOURCE, key
+
+
+@BOTH
+def test_each_right_to_all_resources_says_why(name: Any) -> None:
+    lines = [line for line in template(name).splitlines() if 'Resource: "*"' in line]
+    assert lines
+    assert all("#" in line for line in lines), lines
+
+
+@BOTH
+def test_metrics_go_to_the_namespace_of_their_own(name: str) -> None:
+    for key, statement in allowed(name):
+        if "cloudwatch:PutMetricData" in listed(statement["Action"]):
+            assert "cloudwatch:namespace" in statement["Condition"]["StringEquals"], key
+
+
+def test_nothing_may_write_below_arrivals() -> None:
+    written = [
+        text
+        for _, statement in allowed("app")
+        if {"s3:PutObject"} & set(listed(statement["Action"]))
+        for text in texts(statement["Resource"])
+    ]
+    assert written
+    assert all(re.search(r"/[a-z-]+/\*$", text) and "/arrivals/" not in text for text in written), written
+
+
+@BOTH
+def test_buckets_are_encrypted_versioned_private_and_outlive_their_stack(name: str) -> None:
+    buckets = resources(name, "AWS::S3::Bucket")
+    assert len(buckets) == 1
+    policies = {
+        one["Properties"]["Bucket"]["Ref"]: one["Properties"]["PolicyDocument"]["Statement"]
+        for one in resources(name, "AWS::S3::BucketPolicy").values()
+    }
+    for key, bucket in buckets.items():
+        properties = bucket["Properties"]
+        assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+        assert len(properties["PublicAccessBlockConfiguration"]) == 4
+        assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
+        rules = {rule["Id"]: rule for rule in properties["LifecycleConfiguration"]["Rules"]}
+        assert {"old-versions", "halves"} <= rules.keys()
+        [deny] = policies[key]
+        assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_pictures_and_their_capture_expire() -> None:
+    rules = resources("app")["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = {rule["Prefix"]: rule["ExpirationInDays"]["Ref"] for rule in rules if "ExpirationInDays" in rule}
+    assert expiring == {"arrivals/": "PictureDays", "capture/": "CaptureDays"}
+
+
+@BOTH
+def test_every_log_ends(name: str) -> None:
+    groups = resources(name, "AWS::Logs::LogGroup")
+    assert groups
+    assert {one["Properties"]["RetentionInDays"]["Ref"] for one in groups.values()} == {"LogDays"}
+
+
+def test_every_function_has_a_log_a_role_of_its_own_and_is_traced() -> None:
+    functions = resources("app", "AWS::Lambda::Function")
+    assert len(functions) == 5
+    for key, one in functions.items():
+        properties = one["Properties"]
+        assert properties["LoggingConfig"]["LogGroup"] == {"Ref": f"{key}Logs"}
+        assert properties["Role"]["Fn::GetAtt"] == [f"{key}Role", "Arn"]
+        assert properties["TracingConfig"] == {"Mode": "Active"}
+        assert properties["Runtime"] == {"Ref": "FunctionRuntime"}
+        assert properties["Timeout"] <= 300
+
+
+def test_the_handlers_are_there() -> None:
+    for one in resources("app", "AWS::Lambda::Function").values():
+        module, _, name = one["Properties"]["Handler"].rpartition(".")
+        assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_state_machines_log_without_pictures_and_are_traced() -> None:
+    machines = resources("app", "AWS::StepFunctions::StateMachine")
+    assert len(machines) == len(MACHINES)
+    for key, one in machines.items():
+        properties = one["Properties"]
+        assert properties["TracingConfiguration"] == {"Enabled": True}
+        assert properties["LoggingConfiguration"]["IncludeExecutionData"] is False
+        group = properties["LoggingConfiguration"]["Destinations"][0]["CloudWatchLogsLogGroup"]["LogGroupArn"]
+        assert group["Fn::GetAtt"][0] == f"{key.removesuffix('Machine')}Logs"
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_everything_that_a_state_machine_names_is_filled_in(name: str) -> None:
+    machine = resources("app")[f"{name.title()}Machine"]["Properties"]
+    placeholders = set(re.findall(r"\$\{(\w+)\}", definition(name)))
+    assert set(machine["DefinitionSubstitutions"]) == placeholders
+    known = {*parsed("app")["Resources"], *parsed("app")["Parameters"]}
+    for key, value in machine["DefinitionSubstitutions"].items():
+        assert value["Ref"] in known
+        if key in FUNCTIONS:
+            handler = resources("app")[value["Ref"]]["Properties"]["Handler"]
+            assert handler == f"scones.functions.{FUNCTIONS[key]}.handler"
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_state_machine_may_call_what_it_names_and_nothing_else(name: str) -> None:
+    machine = resources("app")[f"{name.title()}Machine"]["Properties"]
+    role = machine["RoleArn"]["Fn::GetAtt"][0]
+    invoked = {
+        resource["Fn::GetAtt"][0]
+        for key, statement in allowed("app")
+        if key == role and statement["Action"] == "lambda:InvokeFunction"
+        for resource in listed(statement["Resource"])
+    }
+    assert invoked == {
+        value["Ref"] for key, value in machine["DefinitionSubstitutions"].items() if key.endswith("Function")
+    }
+
+
+def test_only_an_object_below_arrivals_starts_an_execution_and_none_is_lost() -> None:
+    rule = resources("app")["ArrivalRule"]["Properties"]
+    assert rule["EventPattern"]["detail"]["object"] == {"key": [{"prefix": "arrivals/"}]}
+    [target] = rule["Targets"]
+    assert target["Arn"] == {"Ref": "ClassifyMachine"}
+    assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] == "DeadLetters"
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    message = target["InputTransformer"]["InputTemplate"].replace("<bucket>", '"b"').replace("<key>", '"k"')
+    assert json.loads(message) == {"image_data": "", "s3_bucket": "b", "s3_key": "k"}
+    schedule = resources("app")["Schedule"]["Properties"]["Target"]
+    assert schedule["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] == "DeadLetters"
+    assert resources("app")["DeadLetters"]["Properties"]["SqsManagedSseEnabled"] is True
+
+
+def test_every_alarm_tells_people_and_all_that_can_go_wrong_has_one() -> None:
+    alarms = resources("app", "AWS::CloudWatch::Alarm")
+    assert all(one["Properties"]["AlarmActions"] == [{"Ref": "Topic"}] for one in alarms.values())
+    assert set(alarms) == {
+        "FunctionErrorsAlarm",
+        "FunctionThrottlesAlarm",
+        "WorkflowFailuresAlarm",
+        "EndpointErrorsAlarm",
+        "EndpointLatencyAlarm",
+        "LowConfidenceAlarm",
+        "DriftAlarm",
+        "DeadLettersAlarm",
+    }
+    dashboard = json.dumps(resources("app")["Dashboard"])
+    assert all(f"${{{key}.Arn}}" in dashboard for key in alarms)
+    budget = resources("app")["Budget"]["Properties"]["NotificationsWithSubscribers"]
+    assert {each["Address"]["Ref"] for one in budget for each in one["Subscribers"]} == {"Topic"}
+
+
+def test_the_dashboard_is_json() -> None:
+    body, _ = resources("app")["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    assert json.loads(re.sub(r"\$\{[\w.:]+\}", "1", body))["widgets"]
+
+
+def test_a_new_model_comes_carefully_and_goes_back_by_itself() -> None:
+    realtime = resources("app")["Endpoint"]["Properties"]["DeploymentConfig"]["Fn::If"][2]
+    canary = realtime["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Fn::If"][1]
+    assert canary["Type"] == "CANARY"
+    assert canary["CanarySize"]["Value"] <= 50
+    alarms = {one["AlarmName"]["Ref"] for one in realtime["AutoRollbackConfiguration"]["Alarms"]}
+    assert alarms == {"EndpointErrorsAlarm", "EndpointLatencyAlarm"}
+
+
+def test_the_endpoint_captures_and_scales_between_its_bounds() -> None:
+    capture = resources("app")["EndpointConfig"]["Properties"]["DataCaptureConfig"]["Fn::If"][1]
+    assert capture["EnableCapture"] is True
+    assert {one["CaptureMode"] for one in capture["CaptureOptions"]} == {"Input", "Output"}
+    assert capture["DestinationS3Uri"]["Fn::Sub"].endswith("/capture")
+    scaling = resources("app")["Scaling"]["Properties"]
+    parameters = parsed("app")["Parameters"]
+    assert (scaling["MinCapacity"]["Ref"], scaling["MaxCapacity"]["Ref"]) == ("MinInstances", "MaxInstances")
+    assert parameters["MinInstances"]["Default"] <= parameters["MaxInstances"]["Default"]
+
+
+def test_others_may_ask_and_start_and_no_more() -> None:
+    [policy] = [one for key, one in resources("app", "AWS::IAM::ManagedPolicy").items() if key == "Callers"]
+    statements = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert {each["Action"] for each in statements} == {"sagemaker:InvokeEndpoint", "states:StartExecution"}
+
+
+@BOTH
+def test_every_parameter_says_what_it_is_and_is_bounded(name: str) -> None:
+    for key, one in parsed(name)["Parameters"].items():
+        assert one["Description"], key
+        if "Default" not in one:  # what the deployment gives each time
+            assert key == "AppStack" or key.endswith(("Key", "Uri", "Bucket")), key
+        elif one["Type"] == "Number":
+            assert "AllowedValues" in one or {"MinValue", "MaxValue"} <= one.keys(), key
+        else:
+            assert "AllowedValues" in one or "AllowedPattern" in one, key
+
+
+@BOTH
+def test_every_name_follows_from_the_stacks(name: str) -> None:
+    for key, one in resources(name).items():
+        for field, value in one.get("Properties", {}).items():
+            if field.endswith("Name") and field not in ("MetricName", "RoleName") and isinstance(value, str):
+                pytest.fail(f"{key}.{field} is {value} whatever the stack")
+
+
+def test_the_code_derives_the_names_that_the_templates_do() -> None:
+    names = Names("stack", "123456789012", "eu-west-1")
+    known = {
+        "AWS::StackName": names.stack,
+        "AppStack": names.stack,
+        "AWS::AccountId": names.account,
+        "AWS::Region": names.region,
+    }
+
+    def text(value: Any) -> str:
+        value = value.get("Fn::If", [value, value])[1] if isinstance(value, dict) else value
+        return re.sub(r"\$\{([\w:]+)\}", lambda match: known[match[1]], value["Fn::Sub"])
+
+    app, first = resources("app"), resources("bootstrap")
+    assert text(app["Bucket"]["Properties"]["BucketName"]) == names.bucket
+    assert text(first["Artefacts"]["Properties"]["BucketName"]) == names.artefacts
+    assert text(first["Repository"]["Properties"]["RepositoryName"]) == names.repository
+    assert text(first["Build"]["Properties"]["Name"]) == names.build
+    assert text(first["TrainingRole"]["Properties"]["RoleName"]) == names.training_role
+    assert text(app["Topic"]["Properties"]["TopicName"]) == names.topic
+    for machine in MACHINES:
+        assert text(app[f"{machine.title()}Machine"]["Properties"]["StateMachineName"]) == names.machine(machine)
+    for one in resources("app", "AWS::Lambda::Function").values():
+        module = one["Properties"]["Handler"].split(".")[-2]
+        assert text(one["Properties"]["FunctionName"]) == names.function(module)
+
+
+def test_the_monitor_may_change_this_stack_only_where_it_is_told_to_act() -> None:
+    acts = resources("app")["WatchActs"]
+    assert acts["Condition"] == "Acts"
+    changing = [
+        (key, action)
+        for key, statement in allowed("app")
+        for action in listed(statement["Action"])
+        if action.startswith(("cloudformation:", "lambda:Update"))
+    ]
+    assert {key for key, _ in changing} == {"WatchActs"}
+    [stack] = [one for one in acts["Properties"]["PolicyDocument"]["Statement"] if "cloudformation" in str(one)]
+    assert stack["Resource"] == {"Ref": "AWS::StackId"}
