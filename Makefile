@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test train check format lock clean help
+.PHONY: demo test train check format walkthrough lock clean help
 
 help:           ## this list
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
@@ -30,6 +30,9 @@ format: $(VENV)/dev  ## put the code in shape
 bench-workflow: $(VENV)/peers
 bench-%: $(VENV)/run ## a benchmark: JSON on stdout, progress on stderr
 	@$(BIN)/python benchmarks/$*.py
+
+walkthrough: $(VENV)/dev ## run the notebook, and write what it shows to docs/walkthrough.md
+	@$(BIN)/python examples/render.py
 
 lock: $(VENV)/dev    ## write the locks anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -302,7 +303,7 @@ def test_every_parameter_says_what_it_is_and_is_bounded(name: str) -> None:
 def test_every_name_follows_from_the_stacks(name: str) -> None:
     for key, one in resources(name).items():
         for field, value in one.get("Properties", {}).items():
-            if field.endswith("Name") and field not in ("MetricName", "RoleName") and isinstance(value, str):
+            if field.endswith("Name") and field not in ("MetricName", "PolicyName", "RoleName") and isinstance(value, str):
                 pytest.fail(f"{key}.{field} is {value} whatever the stack")
 
 
@@ -345,3 +346,10 @@ def test_the_monitor_may_change_this_stack_only_where_it_is_told_to_act() -> Non
     assert {key for key, _ in changing} == {"WatchActs"}
     [stack] = [one for one in acts["Properties"]["PolicyDocument"]["Statement"] if "cloudformation" in str(one)]
     assert stack["Resource"] == {"Ref": "AWS::StackId"}
+
+
+def test_every_parameter_is_documented_with_its_default_and_the_other_way_round() -> None:
+    page = (Path(__file__).parents[2] / "docs/aws.md").read_text()
+    rows = dict(re.findall(r"^\| `([A-Z]\w+)` \| `?([^`|]*?)`? \|", page, re.M))
+    given = {key: one["Default"] for key, one in parsed("app")["Parameters"].items() if "Default" in one}
+    assert rows == {key: str(value) or "none" for key, value in given.items()}
