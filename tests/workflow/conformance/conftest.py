@@ -161,11 +161,13 @@ def mocked(answers: Mapping[str, Any]) -> MockTestCase:
 def run_there(case: Case) -> Outcome:
     """Run a case on moto's interpreter, in this process and without its web service."""
     from moto.stepfunctions.parser.api import InvalidDefinition, StateMachineType
+    from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
     from moto.stepfunctions.parser.backend.execution import Execution
     from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
     backend, role = stepfunctions_parser_backends[ACCOUNT][REGION], f"arn:aws:iam::{ACCOUNT}:role/r"
     backend.reset()
+    Preprocessor._query_language_per_scope.clear()  # where a definition that it could not read left its language
     machine: Any = None
     try:
         for name, given in {**case.get("others", {}), "machine": definition(case)}.items():
@@ -191,20 +193,32 @@ def run_there(case: Case) -> Outcome:
 def mend(patch: pytest.MonkeyPatch) -> None:
     """Give moto's interpreter what it lacks to run at all, and take the waits from it.
 
-    It reads variables by a Java library that it does not carry: its own reader of paths takes that place. It hands a
-    Task's parameters on with capitals that botocore does not know: they become small, and the answer's capital.
+    It reads variables, and evaluates JSONata, by Java libraries that it does not carry: its own reader of paths and
+    jsonata-python take their places, so that of JSONata its fields are held against this engine's, not the language. It
+    hands a Task's parameters on with capitals that botocore does not know: they become small, and the answer's capital.
     """
+    from scones.workflow.engine.jsonata import is_there
+
+    assert is_there()  # it loads the library, which would change the process for the tests that follow
+    from jsonata import Jsonata
     from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
     from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringVariableSample
     from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_callback
     from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import (
         StateTaskService,
     )
+    from moto.stepfunctions.parser.asl.jsonata import jsonata
     from moto.stepfunctions.parser.asl.utils.json_path import extract_json
 
     def read_variable(sample: Any, env: Any) -> None:
         name, steps = re.findall(r"\$(\w+)(.*)", sample.expression)[0]
         env.stack.append(extract_json(f"${steps}", env.variable_store.get(name)))
+
+    def evaluated(expression: str) -> Any:
+        try:
+            return Jsonata(expression).evaluate(None)
+        except Exception as error:
+            raise jsonata.JSONataException("UNKNOWN", str(error)) from error
 
     def small(service: Any, parameters: dict[str, Any], *_: Any, **__: Any) -> None:
         if service.resource.service_name == "states":
@@ -214,6 +228,7 @@ def mend(patch: pytest.MonkeyPatch) -> None:
         if service.resource.service_name == "states":
             rename(response, str.upper)
 
+    patch.setattr(jsonata, "_eval_jsonata", evaluated)
     patch.setattr(StringVariableSample, "_eval_body", read_variable)
     patch.setattr(StateTaskService, "_normalise_parameters", small)
     patch.setattr(StateTaskService, "_normalise_response", capital)

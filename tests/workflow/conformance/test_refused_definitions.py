@@ -29,6 +29,11 @@ def one(kind: str, **fields: Any) -> dict[str, Any]:
     return flow(A={"Type": kind, **ends, **fields})
 
 
+def queries(**fields: Any) -> dict[str, Any]:
+    """A Pass of JSONata."""
+    return {**one("Pass", **fields), "QueryLanguage": "JSONata"}
+
+
 def task(**fields: Any) -> dict[str, Any]:
     return flow(A={**TASK, **fields})
 
@@ -119,6 +124,21 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "Fail with Error and ErrorPath": (one("Fail", Error="e", ErrorPath="$.e"), "States.A.ErrorPath"),
     "Fail with Cause and CausePath": (one("Fail", Cause="c", CausePath="$.c"), "States.A.CausePath"),
     "JSONata's fields in JSONPath": (one("Pass", Output="{% 1 %}"), "States.A.Output"),
+    # query languages: AWS's own validation, as others have measured it
+    "another QueryLanguage": ({**flow(A=END), "QueryLanguage": "jsonata"}, "QueryLanguage"),
+    "a state of JSONPath in a machine of JSONata": (
+        {**one("Pass", QueryLanguage="JSONPath"), "QueryLanguage": "JSONata"}, "States.A.QueryLanguage"),
+    "QueryLanguage of a branch": (parallel({**flow(B=PASS), "QueryLanguage": "JSONata"}), "Branches[0].QueryLanguage"),
+    "JSONPath's fields in JSONata": (queries(OutputPath="$"), "States.A.OutputPath"),
+    "JSONata's Arguments of a Pass": (queries(Arguments={}), "States.A.Arguments"),
+    "$ at the top level": (queries(Output="{% $.a %}"), "States.A.Output"),
+    "$$": (queries(Output={"b": "{% $states.input[$$.a] %}"}), "States.A.Output.b"),
+    "a bare name at the top level": (queries(Output={"b": ["{% phone %}"]}), "States.A.Output.b[0]"),
+    "a bare name in a function": (queries(Output="{% $map([1], function($x) { b }) %}"), "States.A.Output"),
+    "JSONata that cannot be read": (queries(Output="{% a[1,2) %}"), "States.A.Output"),
+    "$states.errorOutput outside a Catch": (queries(Output="{% $states.errorOutput %}"), "States.A.Output"),
+    "$states.result of a Pass": (queries(Assign={"v": "{% $states.result %}"}), "States.A.Assign.v"),
+    "$eval": (queries(Output="{% $eval('1') %}"), "States.A.Output"),
     # Choice
     "no Choices": (flow(A={"Type": "Choice", "Default": "B"}, B=END), "States.A.Choices"),
     "no rule": (choice(), "States.A.Choices"),

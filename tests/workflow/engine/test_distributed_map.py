@@ -69,6 +69,25 @@ def test_items_are_read_from_an_object(
     assert run(reading(kind, **config), {"at": "things", "most": 1}).output == items
 
 
+@pytest.mark.parametrize("language", ["JSONPath", "JSONata"])
+@pytest.mark.parametrize("lists", [False, True])
+def test_an_item_selector_knows_where_the_items_come_from(
+    run: Run, objects: MemoryObjects, language: str, lists: bool
+) -> None:
+    objects.contents["b", "in/items.json"] = b"[1]"
+    queries, place = language == "JSONata", {"Bucket": "b"} | ({"Prefix": "in/"} if lists else {"Key": "in/items.json"})
+    reader = {"Resource": f"arn:aws:states:::s3:{'listObjectsV2' if lists else 'getObject'}",
+              "Arguments" if queries else "Parameters": place}  # fmt: skip
+    selector = {"from": "{% $states.context.Map.Item.Source %}"} if queries else {"from.$": "$$.Map.Item.Source"}
+    processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "I",
+                 "States": {"I": {"Type": "Pass", "End": True}}}  # fmt: skip
+    state = {"Type": "Map", "ItemReader": reader, "ItemSelector": selector, "ItemProcessor": processor, "End": True}
+
+    ended = run({"QueryLanguage": language, "StartAt": "M", "States": {"M": state}}, {})
+
+    assert ended.output == [{"from": "S3://b" if lists else "S3://b/in/items.json"}]
+
+
 def test_items_are_the_objects_below_a_prefix(run: Run, objects: MemoryObjects) -> None:
     for key in ("a/1.png", "a/2.png", "ab.png"):
         objects.put("b", key, b"xyz")

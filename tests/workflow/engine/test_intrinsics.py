@@ -18,7 +18,7 @@ def value_of(text: str) -> Json:
     ("text", "value"),
     [
         ("States.Format('{} has {}', $.name, $.n)", "Ada has 2"),
-        (r"States.Format('\{\} it\'s \\ {}', $.list)", '{} it\'s \\ [1,"x"]'),
+        (r"States.Format('\{\} it\'s \\ {}', $.list)", "{} it's \\ [1, x]"),
         ("States.Format($.f, true)", "true!"),
         ("States.Format('{}', $$.Execution.Name)", "e"),
         ("States.Format('{}, ({})', 'a,b)', 'c')", "a,b), (c)"),

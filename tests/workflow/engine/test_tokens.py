@@ -2,12 +2,14 @@
 
 import json
 import queue
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scones.workflow.engine import Engine, StartRefused, TaskTimedOut
+from scones.errors import WorkflowError
+from scones.workflow.engine import Engine, StartRefused, TaskTimedOut, is_engine_token
 
 from .conftest import HandClock, MemoryObjects
 
@@ -27,12 +29,12 @@ class Desk:
         self._folder, self._clock = folder, clock
         self.tokens: queue.Queue[str] = queue.Queue()
 
-    def open(self, **fields: Any) -> Engine:
+    def open(self, first: Callable[[Engine], object] | None = None, **fields: Any) -> Engine:
         def ask(event: Any, context: Any) -> str:
             self.tokens.put(event["token"])
             return "this answer is not the result"
 
-        return Engine(self._folder / "j.db", {"m": asking(**fields)}, {"ask": ask}, clock=self._clock)
+        return Engine(self._folder / "j.db", {"m": asking(**fields)}, {"ask": ask}, clock=self._clock, first=first)
 
 
 @pytest.fixture
@@ -125,6 +127,32 @@ def test_a_timeout_goes_on_through_a_restart(desk: Desk, clock: HandClock) -> No
     clock.move(21)
     with desk.open(TimeoutSeconds=20) as engine:
         assert engine.wait("e", timeout=20)[0].error == "States.Timeout"
+
+
+def test_what_is_done_first_comes_before_the_timeouts_that_have_passed_meanwhile(desk: Desk, clock: HandClock) -> None:
+    with desk.open(TimeoutSeconds=20) as engine:
+        engine.start("m", {}, name="e")
+        token = desk.tokens.get(timeout=20)
+        while not any(event.type == "TaskSubmitted" for event in engine.history("e")):
+            pass
+    clock.move(21)
+
+    def fail(engine: Engine) -> None:
+        raise WorkflowError("no")
+
+    with pytest.raises(WorkflowError, match="no"):
+        desk.open(fail, TimeoutSeconds=20)
+    with desk.open(lambda engine: engine.send_task_success(token, "in time"), TimeoutSeconds=20) as engine:
+        assert engine.wait("e", timeout=20)[0].output == "in time"
+
+
+def test_a_token_is_known_as_the_engines_own(desk: Desk) -> None:
+    with desk.open() as engine:
+        engine.start("m", {}, name="e")
+        token = desk.tokens.get(timeout=20)
+        engine.send_task_success(token, 1)
+    assert is_engine_token(token)
+    assert not is_engine_token("AAAAKgAAAAIAAAAAAAAAAfX9f+9mHv/5q3uCVgEkJmF0ZUQ=")  # as Step Functions makes them
 
 
 def test_an_object_can_carry_the_question_and_its_token(

@@ -101,6 +101,33 @@ def test_a_variable_that_is_too_large_is_refused(run: Run) -> None:
     assert run(definition, "x" * 200_000).error == "States.DataLimitExceeded"
 
 
+def filling(count: int, *last: dict[str, Any]) -> dict[str, Any]:
+    """States that assign so many variables of the input, and others after them."""
+    states = {f"S{number}": {"Type": "Pass", "Assign": {f"v{number}.$": "$"}} for number in range(count)}
+    return chain(**states, **{f"Z{number}": state for number, state in enumerate(last)})
+
+
+def test_all_variables_of_an_execution_together_are_limited(run: Run) -> None:
+    text = "x" * 262_000  # 40 of them are less than 10 MiB
+    assert run(filling(40), text).status == "SUCCEEDED"
+    ended = run(filling(41), text, name="more")
+    assert (ended.error, ended.status) == ("States.DataLimitExceeded", "FAILED")
+
+
+def test_what_an_assign_replaces_or_a_branch_had_no_longer_counts(run: Run) -> None:
+    again = {"Type": "Pass", "Assign": {"v0.$": "$"}}
+    inner = {"StartAt": "B", "States": {"B": {"Type": "Pass", "Assign": {"own.$": "$"}, "End": True}}}
+    fan = {"Type": "Parallel", "Branches": [inner], "ResultPath": None}
+    assert run(filling(39, again, again, fan, again), "x" * 262_000).status == "SUCCEEDED"
+
+
+def test_too_many_variables_of_a_task_can_be_caught_by_name(run: Run) -> None:
+    catch = [{"ErrorEquals": ["States.DataLimitExceeded"], "Next": "Z1", "ResultPath": None}]
+    full = {"Type": "Task", "Resource": FUNCTION + "f", "Assign": {"last.$": "$"}, "ResultPath": None, "Catch": catch}
+    definition = filling(40, full, {"Type": "Pass", "Result": "caught"})
+    assert run(definition, "x" * 262_000, f=lambda event, _: event).output == "caught"
+
+
 @pytest.mark.parametrize("name", ["1a", "a-b", "states", "", "a" * 81])
 def test_a_bad_name_is_refused_when_the_machine_is_loaded(name: str) -> None:
     with pytest.raises(DefinitionError, match="is no name of a variable"):

@@ -44,6 +44,7 @@ from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.machine import StateMachine
 from scones.workflow.engine.reader import JournalReader
 from scones.workflow.engine.records import Event, Execution, ExecutionDetail, Status
+from scones.workflow.engine.tasks import is_engine_token
 
 __all__ = [
     "Clock",
@@ -63,5 +64,6 @@ __all__ = [
     "Status",
     "SystemClock",
     "TaskTimedOut",
+    "is_engine_token",
     "load",
 ]

@@ -56,7 +56,7 @@ class Batch:
     branches: dict[int, Branch] = field(default_factory=dict)
     dropped: list[int] = field(default_factory=list)
     groups: list[int] = field(default_factory=list)
-    """Groups of distributed Maps that have ended: their items are no longer needed."""
+    """Branches and groups of Maps that have ended: their items are no longer needed."""
     events: list[tuple[Any, ...]] = field(default_factory=list)
     texts: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     items: list[tuple[int, int, str]] = field(default_factory=list)
@@ -98,6 +98,11 @@ class Batch:
         if self.telling:
             moment = datetime.fromtimestamp(self.now, UTC)
             self.told.append(Event(run.machine_name, run.name, run.last_event, kind, moment, state, details))
+
+    def forget_items(self, owner: int) -> None:
+        """What is kept for a Map is no longer needed; ``owner`` is its branch, or the group of its executions."""
+        self.groups.append(owner)
+        self.items = [kept for kept in self.items if kept[0] != owner]
 
     def touch(self, branch: Branch) -> None:
         """The branch's row is to be written as it is at the end of the turn."""

@@ -1,4 +1,4 @@
-"""Choice rules: the comparison operators of the Amazon States Language, with And, Or and Not.
+"""Choice rules: the comparison operators of the Amazon States Language, with And, Or and Not, and JSONata's conditions.
 
 A rule is read once, when the definition is loaded, and asked each time that the state runs. A value of
 another type than the operator compares never matches; a path that leads nowhere is ``States.Runtime``,
@@ -14,10 +14,11 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from scones.workflow.engine.failure import RUNTIME, StateFailure
+from scones.workflow.engine.jsonata import Query
 from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.paths import Path, PathMissing, Scope, parse_path
 
-__all__ = ["Combination", "Comparison", "Rule", "compile_rule", "is_timestamp", "matches", "timestamp"]
+__all__ = ["Combination", "Comparison", "Condition", "Rule", "compile_rule", "is_timestamp", "matches", "timestamp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,23 @@ class Combination:
     rules: tuple[Rule, ...]
 
 
-Rule: TypeAlias = Comparison | Combination
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A rule of a JSONata state: true, false, or an expression that says which."""
+
+    value: bool | Query
+
+    def holds(self, scope: Scope) -> bool:
+        """Whether the condition is true; raises as :func:`matches`."""
+        if isinstance(self.value, bool):
+            return self.value
+        truth = self.value.read(scope)
+        if not isinstance(truth, bool):
+            raise self.value.failure(f"must give true or false, not {str(truth)[:80]!r}")
+        return truth
+
+
+Rule: TypeAlias = Comparison | Combination | Condition
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _COMBINATIONS = ("And", "Or", "Not")
@@ -133,12 +150,19 @@ def matches(rule: Rule, scope: Scope) -> bool:
     """Whether the data fits the rule.
 
     Raises:
-        StateFailure: ``States.Runtime`` where a path leads nowhere.
+        StateFailure: ``States.Runtime`` where a path leads nowhere, ``States.QueryEvaluationError`` where a condition
+            fails or is no truth value.
     """
+    if isinstance(rule, Condition):
+        return rule.holds(scope)
     if isinstance(rule, Combination):
         if rule.operator == "Not":
             return not matches(rule.rules[0], scope)
         return (all if rule.operator == "And" else any)(matches(part, scope) for part in rule.rules)
+    return _compared(rule, scope)
+
+
+def _compared(rule: Comparison, scope: Scope) -> bool:
     if rule.operator == "IsPresent":
         return _present(rule.variable, scope) is rule.operand
     value = _read(rule.variable, scope)

@@ -1,25 +1,51 @@
 """How data flows through a state: payload templates, and the limit on what passes between states.
 
-The semantics are those of the Step Functions Developer Guide, "Processing input and output", for the
-query language JSONPath.
+The semantics are those of the Step Functions Developer Guide, "Processing input and output". Here the two query
+languages meet: a template holds paths and intrinsic functions, or JSONata expressions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from scones.workflow.engine.failure import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailure
 from scones.workflow.engine.intrinsics import Call, evaluate, parse_expression
+from scones.workflow.engine.jsonata import Query, compile_query, is_query
 from scones.workflow.engine.jsontext import Json, dump_ascii, dump_bytes
 from scones.workflow.engine.paths import Path, PathMissing, Scope
 
-__all__ = ["DATA_LIMIT", "Template", "compile_template", "fill", "select", "within_limit"]
+__all__ = ["DATA_LIMIT", "Made", "Template", "compile_queries", "compile_template", "fill", "select", "within_limit"]
 
 DATA_LIMIT: Final = 262_144
 """The most bytes of UTF-8 JSON text that a state may take or give (Step Functions quotas)."""
 
 Template: TypeAlias = Any
 """JSON in which an expression stands at the place of each value that is to be looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a field of a JSONata state makes, which may be any JSON; None in the template is ``null``."""
+
+    template: Template
+
+
+def compile_queries(value: Json, place: str, problems: list[str], extra: Collection[str] = ()) -> Template:
+    """Read the value of a field of a JSONata state: each text between ``{%`` and ``%}`` is an expression.
+
+    Args:
+        value: the field's JSON.
+        place: where it stands in the document, for the messages.
+        problems: where each problem is added, as ``place: what is wrong``.
+        extra: what ``$states`` has there besides ``input`` and ``context``.
+    """
+    if isinstance(value, dict):
+        return {key: compile_queries(item, f"{place}.{key}", problems, extra) for key, item in value.items()}
+    if isinstance(value, list):
+        return [compile_queries(item, f"{place}[{index}]", problems, extra) for index, item in enumerate(value)]
+    return compile_query(value, place, problems, extra) if is_query(value) else value
 
 
 def compile_template(template: Json, place: str, problems: list[str]) -> Template:
@@ -56,8 +82,12 @@ def fill(template: Template, scope: Scope) -> Json:
     """The template with every expression replaced by its value.
 
     Raises:
-        StateFailure: as :func:`scones.workflow.engine.intrinsics.evaluate`.
+        StateFailure: as :func:`scones.workflow.engine.intrinsics.evaluate`, or ``States.QueryEvaluationError``.
     """
+    if isinstance(template, Query):
+        return template.read(scope)
+    if isinstance(template, Made):
+        return fill(template.template, scope)
     if isinstance(template, Path | Call):
         return evaluate(template, scope)
     if isinstance(template, dict):

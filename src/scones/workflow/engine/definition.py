@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import Final
 
 from scones.errors import DefinitionError
-from scones.workflow.engine.fields import Fields
+from scones.workflow.engine.fields import Fields, Language
 from scones.workflow.engine.jsontext import Json, dump
 from scones.workflow.engine.jsontext import load as load_json
 from scones.workflow.engine.machine import LONGEST, State, StateMachine
-from scones.workflow.engine.state_reading import check_language, read_state
+from scones.workflow.engine.state_reading import read_language, read_state
 
 __all__ = ["PLACEHOLDER", "load", "read_again", "substitute"]
 
@@ -24,7 +24,7 @@ PLACEHOLDER: Final = re.compile(r"\$\{([A-Za-z_][\w.:]*)\}")
 """Stands for a value that is filled in when the machine is loaded."""
 _MACHINE = {"Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"}
 _LONGEST_NAME = 80
-_FLOW = {"Comment", "ProcessorConfig", "QueryLanguage", "StartAt", "States"}
+_FLOW = {"Comment", "ProcessorConfig", "StartAt", "States"}
 
 
 def load(
@@ -33,7 +33,7 @@ def load(
     *,
     source: str = "the definition",
 ) -> StateMachine:
-    """Load an Amazon States Language definition (query language JSONPath).
+    """Load an Amazon States Language definition.
 
     Args:
         definition: the document as JSON text or as a mapping.
@@ -134,13 +134,15 @@ class _Reading:
         self.problems = problems
         self.states: dict[str, State] = {}
         self._names: set[str] = set()
+        self._language: Language = "JSONPath"
+        """Of the machine: what counts in every state that does not say another."""
         self._outer: dict[str, str] = {}
         """Variables of the flows around the one that is being read, with the place that sets each."""
 
     def machine(self, fields: Fields, text: str, allowed: set[str]) -> StateMachine:
         """A whole machine, or a distributed Map's processor, which runs as one of its own."""
         fields.refuse_others(allowed, "a state machine")
-        check_language(fields)
+        self._language = read_language(fields, self._language)
         if fields.data.get("Version", "1.0") != "1.0":
             fields.note("Version", f"must be 1.0, not {fields.data['Version']!r}")
         timeout = fields.whole("TimeoutSeconds", 1, LONGEST)
@@ -152,12 +154,13 @@ class _Reading:
     def branch(self, fields: Fields) -> str:
         """A Parallel's branch or an inline Map's processor; answers the state that it starts at."""
         fields.refuse_others(_FLOW, "a branch")
-        check_language(fields)
         return self.flow(fields)
 
     def child(self, fields: Fields) -> StateMachine:
         """A distributed Map's processor."""
         own = {key: value for key, value in fields.data.items() if key != "ProcessorConfig"}
+        if self._language == "JSONata":
+            own["QueryLanguage"] = self._language  # for when it is read again, alone
         return self.machine(fields, dump(own), _FLOW)
 
     def flow(self, fields: Fields) -> str:
@@ -180,8 +183,10 @@ class _Reading:
             self._names.add(name)
             if not isinstance(state, dict):
                 self.problems.append(f"{place}: must be a JSON object, not {state!r}")
-            elif (read := read_state(name, Fields(state, place, self.problems), self.branch, self.child)) is not None:
-                self.states[name] = read
+            else:
+                inside = Fields(state, place, self.problems, self._language)
+                if (read := read_state(name, inside, self.branch, self.child)) is not None:
+                    self.states[name] = read
         self._outer = around
         _check_graph(fields, start_at, given)
         return start_at

@@ -68,6 +68,9 @@ class Engine:
         keep_count: ... or when so many newer ones have ended.
         on_event: told of every event after it was journaled, in order, from the engine's own thread. It
             must be quick; what it raises is logged.
+        first: called once, with the engine, when it is open and before any wait or timeout ends: what was answered
+            while no engine ran then counts, though the time for it has passed meanwhile. What it raises keeps the
+            engine from being opened.
 
     Raises:
         DefinitionError: a machine's definition is wrong.
@@ -88,6 +91,7 @@ class Engine:
         keep_days: float = 90.0,
         keep_count: int = 1_000_000,
         on_event: Callable[[Event], None] | None = None,
+        first: Callable[[Engine], object] | None = None,
     ) -> None:
         self._machines = {
             name: given if isinstance(given, StateMachine) else load(given, source=f"the machine {name}")
@@ -111,10 +115,13 @@ class Engine:
             integrations = Integrations(functions or {}, objects, publish, self._clock, self._random)
             self._interpreter = Interpreter(
                 self._journal, self._machines, integrations, self._random, self._workers, concurrency * _PREFETCH,
-                self._loop.post,
+                self._clock.now, self._loop.post,
             )  # fmt: skip
             self._loop.start(self._interpreter)
             self.recover()
+            if first is not None:
+                first(self)
+            self._loop.release()
             opened.pop_all()
 
     def __enter__(self) -> Engine:

@@ -18,6 +18,7 @@ __all__ = [
     "INTRINSIC_FAILURE",
     "ITEM_READER_FAILED",
     "NO_CHOICE_MATCHED",
+    "QUERY_EVALUATION_ERROR",
     "RESERVED",
     "RESULT_PATH_MATCH_FAILURE",
     "RESULT_WRITER_FAILED",
@@ -36,6 +37,7 @@ HEARTBEAT_TIMEOUT: Final = "States.HeartbeatTimeout"
 INTRINSIC_FAILURE: Final = "States.IntrinsicFailure"
 ITEM_READER_FAILED: Final = "States.ItemReaderFailed"
 NO_CHOICE_MATCHED: Final = "States.NoChoiceMatched"
+QUERY_EVALUATION_ERROR: Final = "States.QueryEvaluationError"
 RESULT_PATH_MATCH_FAILURE: Final = "States.ResultPathMatchFailure"
 RESULT_WRITER_FAILED: Final = "States.ResultWriterFailed"
 RUNTIME: Final = "States.Runtime"
@@ -48,6 +50,7 @@ RESERVED: Final = frozenset(
         DATA_LIMIT_EXCEEDED,
         INTRINSIC_FAILURE,
         NO_CHOICE_MATCHED,
+        QUERY_EVALUATION_ERROR,
         RESULT_PATH_MATCH_FAILURE,
         RUNTIME,
         TASK_FAILED,
@@ -60,7 +63,6 @@ RESERVED: Final = frozenset(
         "States.ParameterPathFailure",
         "States.Http.Socket",
         "States.Permissions",
-        "States.QueryEvaluationError",
     }
 )
 """The names that AWS reserves under ``States.``; a Retry or Catch on any other such name never matches."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from scones.workflow.engine.batch import is_large
 from scones.workflow.engine.failure import StateFailure
-from scones.workflow.engine.items import Items, Plan
-from scones.workflow.engine.jsontext import Json
+from scones.workflow.engine.items import SETTINGS, Items, Plan
+from scones.workflow.engine.jsontext import Json, dump_ascii
 from scones.workflow.engine.machine import Fallible, Map, Parallel
 from scones.workflow.engine.run import Branch, Phase
-from scones.workflow.engine.states import argument, effective, item_input, map_items, number
+from scones.workflow.engine.states import argument, effective, item_input, item_source, keeps_settings, map_settings
 
 if TYPE_CHECKING:
     from scones.workflow.engine.batch import Batch
@@ -39,7 +39,10 @@ class FanOut:
 
     def begin_map(self, batch: Batch, branch: Branch, state: Map) -> None:
         """Begin the first items of an inline Map."""
-        plan = self._plan(branch, state)
+        settings = map_settings(state, effective(state, self._interpreter.scope(branch)))
+        if keeps_settings(state):
+            batch.items.append((branch.id, SETTINGS, dump_ascii(settings)))
+        plan = self._plan(branch, state, settings)
         batch.event(branch.run, "MapStateStarted", state.name, {"length": plan.items.count})
         self._interpreter.rest(batch, branch, Phase.JOINING)
         branch.children, branch.active, branch.plan = {}, 0, plan
@@ -88,15 +91,23 @@ class FanOut:
     def clear(self, batch: Batch, branch: Branch) -> None:
         """The children of a branch are no longer needed."""
         children, branch.children, branch.plan = branch.children, None, None
+        if children is not None:
+            state = branch.run.machine.states.get(branch.state)  # none where the definition can no longer be read
+            if state is None or (isinstance(state, Map) and keeps_settings(state)):
+                batch.forget_items(branch.id)
         for child in (children or {}).values():
             self._interpreter.drop(batch, child)
 
-    def _plan(self, branch: Branch, state: Map) -> Plan:
+    def _plan(self, branch: Branch, state: Map, settings: Json = None) -> Plan:
         scope = effective(state, self._interpreter.scope(branch))
-        listed = list(map_items(state, scope))
-        items = Items(len(listed), listed, lambda number, item: item_input(state, scope, number, item))
+        if settings is None and keeps_settings(state):
+            settings = self._interpreter.journal.settings(branch.id)
+        settings = settings or map_settings(state, scope)
+        listed = settings["items"]
+        source = item_source(state, settings)
+        items = Items(len(listed), listed, lambda number, item: item_input(state, scope, number, item, source))
         items.skip(branch.begun)
-        return Plan(items, number(state.max_concurrency or 0, scope, "MaxConcurrencyPath", 10**9) or _MOST)
+        return Plan(items, settings["at_once"] or _MOST)
 
     def _go_on(self, batch: Batch, branch: Branch, state: Fallible) -> None:
         if isinstance(state, Map):

@@ -99,8 +99,6 @@ class Integrations:
         """
         if resource.kind == "function":
             return self._invoke(resource.function, parameters, timeout)
-        if not isinstance(parameters, dict):
-            raise StateFailure(RUNTIME, f"The resource takes a JSON object, not {dump(parameters)[:80]}")
         if resource.kind == "invoke":
             payload = self._invoke(text_parameter(parameters, "FunctionName"), parameters.get("Payload", {}), timeout)
             return {"ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200}

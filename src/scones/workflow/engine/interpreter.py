@@ -28,6 +28,7 @@ from scones.workflow.engine.run import PARKED, Branch, Phase, Run
 from scones.workflow.engine.states import Done, caught, finish, perform, wait_until
 from scones.workflow.engine.subexecutions import SubExecutions
 from scones.workflow.engine.tasks import Tasks
+from scones.workflow.engine.variables import check_total, in_scope
 from scones.workflow.engine.workers import Workers
 
 __all__ = ["Interpreter"]
@@ -51,6 +52,7 @@ class Interpreter:
         random: for jitter, ``States.UUID`` and names.
         workers: on whose threads.
         slots: how many calls may be under way.
+        now: the time of day, POSIX seconds, for JSONata's ``$now``.
         post: hands a change to a later turn of the engine, from any thread.
     """
 
@@ -62,6 +64,7 @@ class Interpreter:
         random: Random,
         workers: Workers,
         slots: int,
+        now: Callable[[], float],
         post: Callable[[Callable[[Batch], None]], None],
     ) -> None:
         self.journal = journal
@@ -69,6 +72,7 @@ class Interpreter:
         self.integrations = integrations
         self.random = random
         self.post = post
+        self._now = now
         self.runs: dict[int, Run] = {}
         self.named: dict[tuple[str, str], Run] = {}
         self.tasks = Tasks(self, integrations, workers, slots)
@@ -113,7 +117,7 @@ class Interpreter:
 
     def resume(self, batch: Batch, run: Run) -> None:
         """Go on with an execution of the journal, once it and all the others were adopted."""
-        for branch in self._tree(run.root):
+        for branch in run.root.tree():
             self.tasks.expect(branch)
             if branch.due is not None:
                 batch.timers.append((branch.due, branch, branch.ticket))
@@ -133,12 +137,6 @@ class Interpreter:
         self._subs.adopt(run)
         if run.machine.timeout is not None:
             batch.timers.append((run.started + run.machine.timeout, run.root, -1))
-
-    def _tree(self, branch: Branch) -> list[Branch]:
-        found = [branch]
-        for child in (branch.children or {}).values():
-            found += self._tree(child)
-        return found
 
     # Turns
 
@@ -226,12 +224,7 @@ class Interpreter:
     def scope(self, branch: Branch) -> Scope:
         """What the state that a branch is in may read."""
         context = self._context(branch) if branch.run.machine.reads_context else {}
-        variables: dict[str, Json] = {}
-        at: Branch | None = branch
-        while at is not None:
-            variables = {**at.variables, **variables} if at.variables else variables
-            at = at.parent
-        return Scope(self.data(branch), context, self.random, variables)
+        return Scope(self.data(branch), context, self.random, in_scope(branch), now=self._now)
 
     def _context(self, branch: Branch) -> dict[str, Json]:
         run = branch.run
@@ -258,16 +251,22 @@ class Interpreter:
         elif isinstance(state, Wait):
             due = wait_until(state, self.scope(branch), batch.now)
             if due <= batch.now:
-                self.done(batch, branch, perform(state, self.scope(branch)))
+                self._perform(batch, branch, state)
             else:
                 # A wait's end is journaled as it begins: a restart neither shortens nor lengthens it.
                 self.rest(batch, branch, Phase.WAITING, due)
         else:
-            self.done(batch, branch, perform(state, self.scope(branch)))  # type: ignore[arg-type]
+            self._perform(batch, branch, state)
+
+    def _perform(self, batch: Batch, branch: Branch, state: State) -> None:
+        done = perform(state, self.scope(branch))  # type: ignore[arg-type]
+        check_total(branch, done.variables)
+        self.done(batch, branch, done)
 
     def succeeded(self, batch: Batch, branch: Branch, state: Fallible, result: Json) -> None:
         """The work of a Task, Parallel or Map has this raw result."""
         done = finish(state, self.scope(branch), result)
+        check_total(branch, done.variables)
         details = {"output": result} if isinstance(state, Task) else {}
         kind = "MapRun" if isinstance(state, Map) and state.child is not None else f"{state.type}State"
         batch.event(branch.run, "TaskSucceeded" if isinstance(state, Task) else f"{kind}Succeeded", state.name, details)
@@ -278,18 +277,15 @@ class Interpreter:
         """The state that a branch is in has ended well."""
         state = self.state(branch)
         batch.event(branch.run, f"{state.type}StateExited", state.name, {"output": done.output})
-        self._assign(batch, branch, done.variables)
+        if done.variables:
+            branch.variables = {**branch.variables, **done.variables}
+            branch.assigned = batch.pack(branch.run, branch.variables)
         if done.next is not None:
             self.enter(batch, branch, done.next, done.output)
         elif branch.parent is None:
             self.end(batch, branch.run, "SUCCEEDED", done.output)
         else:
             self._fanout.child_done(batch, branch, done.output)
-
-    def _assign(self, batch: Batch, branch: Branch, variables: Mapping[str, Json]) -> None:
-        if variables:
-            branch.variables = {**branch.variables, **variables}
-            branch.assigned = batch.pack(branch.run, branch.variables)
 
     def failed(self, batch: Batch, branch: Branch, failure: StateFailure) -> None:
         """The state that a branch is in has failed: it is tried again, caught, or ends what it is part of."""
@@ -304,6 +300,7 @@ class Interpreter:
                 if covers(catcher.errors, failure.error):
                     try:
                         done = caught(catcher, raw, failure)
+                        check_total(branch, done.variables)
                     except StateFailure as second:
                         failure = second
                         break
@@ -391,7 +388,7 @@ class Interpreter:
             assert isinstance(state, Task)
             self.tasks.due(batch, branch, state)
         elif branch.phase is Phase.WAITING:
-            self.done(batch, branch, perform(state, self.scope(branch)))  # type: ignore[arg-type]
+            self._perform(batch, branch, state)
         else:
             branch.due = None
             batch.agenda.append((branch, branch.ticket))

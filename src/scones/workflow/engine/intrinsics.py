@@ -19,7 +19,7 @@ from scones.workflow.engine.failure import INTRINSIC_FAILURE, RUNTIME, StateFail
 from scones.workflow.engine.jsontext import Json, digest, dump, load
 from scones.workflow.engine.paths import Path, PathMissing, Scope, scan_path
 
-__all__ = ["Call", "Expression", "evaluate", "parse_expression"]
+__all__ = ["Call", "Expression", "call", "evaluate", "parse_expression"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,15 @@ def evaluate(expression: Expression, scope: Scope) -> Json:
     return _value(expression, scope)
 
 
+def call(name: str, random: Random, values: list[Json]) -> Json:
+    """What an intrinsic function makes of its arguments; ``name`` is without ``States.``.
+
+    Raises:
+        TypeError, ValueError, LookupError: it cannot do what it is asked.
+    """
+    return _FUNCTIONS[name].apply(random, values)
+
+
 def _value(argument: Argument, scope: Scope) -> Json:
     if isinstance(argument, Path):
         try:
@@ -141,7 +150,7 @@ def _value(argument: Argument, scope: Scope) -> Json:
         for given in argument.arguments
     ]
     try:
-        return function.apply(scope.random, values)
+        return call(argument.name, scope.random, values)
     except (TypeError, ValueError, LookupError, RecursionError) as error:
         raise StateFailure(INTRINSIC_FAILURE, f"States.{argument.name}: {error}") from error
 
@@ -150,6 +159,15 @@ def _string(value: Json) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{dump(value)[:80]} is no string")
     return value
+
+
+def _shown(value: Json) -> str:
+    """A value as States.Format writes it: AWS writes objects and arrays, which the States Language forbids, as Java."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}={_shown(item)}' for key, item in value.items())}}}"
+    return value if isinstance(value, str) else dump(value)
 
 
 def _format(_: Random, values: list[Json]) -> Json:
@@ -163,7 +181,7 @@ def _format(_: Random, values: list[Json]) -> Json:
             value = next(remaining)
         except StopIteration:
             raise ValueError("the template has more {} than there are arguments") from None
-        return value if isinstance(value, str) else dump(value)
+        return _shown(value)
 
     text = _FORMAT.sub(fill, _string(template))
     if any(True for _ in remaining):

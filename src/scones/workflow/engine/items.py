@@ -13,10 +13,12 @@ from scones.workflow.engine.failure import ITEM_READER_FAILED, StateFailure
 from scones.workflow.engine.jsontext import Json, dump_ascii, dump_bytes, load
 from scones.workflow.engine.machine import ItemReader
 
-__all__ = ["CHUNK", "Chunks", "Items", "Listed", "Objects", "Plan", "read_items"]
+__all__ = ["CHUNK", "SETTINGS", "Chunks", "Items", "Listed", "Objects", "Plan", "read_items"]
 
 CHUNK: Final = 1000
 """Items that are kept together in the journal."""
+SETTINGS: Final = -1
+"""The chunk that holds what a Map's expressions gave as it began: they are not evaluated again after a restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,8 @@ class Items:
 
     def skip(self, children: int) -> None:
         """Go on behind what so many children have got: after a restart."""
-        if not self._batched:
-            self._at = min(children, self.count)
+        if self._most_bytes is None:
+            self._at = min(children * (self._most_items if self._batched else 1), self.count)
             return
         for _ in range(children):
             self.take()

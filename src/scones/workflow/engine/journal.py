@@ -12,18 +12,18 @@ import math
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from scones.errors import JournalError
 from scones.workflow.engine.batch import Batch
-from scones.workflow.engine.items import CHUNK
+from scones.workflow.engine.items import CHUNK, SETTINGS
 from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.machine import StateMachine
 from scones.workflow.engine.reader import APPLICATION, VERSION, JournalReader, translated
-from scones.workflow.engine.records import ExecutionDetail, Status
+from scones.workflow.engine.records import Execution, ExecutionDetail, Status
 from scones.workflow.engine.run import PARKED, Branch, Phase, Run
 from scones.workflow.engine.schema import SCHEMA, upgrade
 
@@ -127,7 +127,7 @@ class Journal(JournalReader):
             ):
                 runs[row["id"]] = Run(
                     row["id"], row["name"], row["machine"], load(row["definition"]), row["started"], PARKED,
-                    row["input_digest"], row["parent"], row["item"], row["last_event"],
+                    row["input_digest"], row["parent"], row["item"], row["last_event"], assigned=math.inf,
                 )  # fmt: skip
             branches: dict[int, Branch] = {}
             # A parent is always older than its children.
@@ -191,10 +191,17 @@ class Journal(JournalReader):
         with self._lock, translated(self.path, "read"):
             return json.loads(self._one("SELECT text FROM items WHERE waits = ? AND chunk = ?", group, chunk)["text"])
 
+    def settings(self, owner: int) -> Json:
+        """What a Map's expressions gave as it began; None where nothing was kept."""
+        with self._lock, translated(self.path, "read"):
+            rows = self._all("SELECT text FROM items WHERE waits = ? AND chunk = ?", owner, SETTINGS)
+            return json.loads(rows[0]["text"]) if rows else None
+
     def item_chunks(self, group: int) -> int:
         """How many chunks of items a distributed Map has read."""
         with self._lock, translated(self.path, "read"):
-            number: int = self._one("SELECT count(*) AS number FROM items WHERE waits = ?", group)["number"]
+            counted = self._one("SELECT count(*) AS number FROM items WHERE waits = ? AND chunk >= 0", group)
+            number: int = counted["number"]
         return number
 
     def definition(self, fingerprint: str) -> str:
@@ -228,6 +235,31 @@ class Journal(JournalReader):
                 self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", keys)  # noqa: S608
         return len(keys)
 
+    def forget(self, executions: Iterable[Execution]) -> None:
+        """Remove executions, whether or not they have ended, and every trace of them in the file.
+
+        To be called where no engine runs on this journal. Traces of what was pruned before go with them.
+
+        Args:
+            executions: of :meth:`concerning`; none that is of a distributed Map which has not ended.
+
+        Raises:
+            JournalError: it cannot be written, or somebody reads it, so that the traces stay for now: try again.
+        """
+        keys = [(self.find(one.name, one.machine),) for one in executions]
+        with self._lock, translated(self.path, "write"):
+            self._connection.execute("PRAGMA secure_delete = ON")
+        with self._transaction():
+            for delete in _FORGET:
+                self._connection.executemany(delete, keys)
+        with self._lock, translated(self.path, "write"):
+            self._connection.execute("VACUUM")  # else the file goes on to hold what was removed
+            read = self._connection.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchone()[0]
+        if read:
+            raise JournalError(
+                f"cannot write the journal {self.path} anew: another process reads it; end that, then do this again"
+            )
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock, translated(self.path, "write"):
@@ -252,6 +284,13 @@ _UPSERT = (
     " input = ifnull(excluded.input, input), variables = ifnull(excluded.variables, variables),"
     " attempts = excluded.attempts, due = excluded.due, deadline = excluded.deadline, token = excluded.token,"
     " begun = excluded.begun, waits = excluded.waits"
+)
+_FORGET = (
+    "DELETE FROM items WHERE waits IN (SELECT id FROM branches WHERE execution = ?)",  # an inline Map's
+    "DELETE FROM branches WHERE execution = ?",
+    "DELETE FROM events WHERE execution = ?",
+    "DELETE FROM texts WHERE execution = ?",
+    "DELETE FROM executions WHERE id = ?",
 )
 _END = "UPDATE executions SET status = ?, stopped = ?, output = ?, error = ?, cause = ? WHERE id = ?"
 

@@ -61,6 +61,7 @@ class Loop:
         self._waiters: dict[int, list[threading.Event]] = {}
         self._broken: JournalError | None = None
         self._pausing = self._stopped = False
+        self._holding = True
         self._thread = threading.Thread(target=self._run, name="scones-engine", daemon=True)
         self.live: set[int] = set()
         """What runs, as the journal knows it."""
@@ -143,6 +144,12 @@ class Loop:
         if self._pausing:
             raise WorkflowError("the engine was stopped; open it again to go on")
 
+    def release(self) -> None:
+        """Let timers fire: until then, waits and timeouts that are over are held back."""
+        with self._changed:
+            self._holding = False
+            self._changed.notify_all()
+
     def pause(self) -> None:
         """Run no more states; what comes in is still journaled."""
         self._not_from_here()
@@ -190,13 +197,18 @@ class Loop:
                 return None
             changes = [self._inbox.popleft() for _ in range(min(len(self._inbox), _MOST_CHANGES))]
         now = self._clock.now()
-        while not self._pausing and self._timers and self._timers[0][0] <= now and len(changes) < 2 * _MOST_CHANGES:
+        while not self._resting and self._timers and self._timers[0][0] <= now and len(changes) < 2 * _MOST_CHANGES:
             _, _, branch, ticket = heapq.heappop(self._timers)
             changes.append(partial(self._interpreter.wake, branch=branch, ticket=ticket))
         return changes
 
+    @property
+    def _resting(self) -> bool:
+        """Whether no timer may fire."""
+        return self._pausing or self._holding
+
     def _pause_seconds(self) -> float:
-        if self._pausing:
+        if self._resting:
             return _LONGEST_NAP
         due = min(self._tidy_at, self._timers[0][0] if self._timers else self._tidy_at)
         return min(_LONGEST_NAP, due - self._clock.now())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from scones.workflow.engine.choice import Rule
-from scones.workflow.engine.data import Template
+from scones.workflow.engine.data import Made, Template
 from scones.workflow.engine.intrinsics import Expression
+from scones.workflow.engine.jsonata import Query
 from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.paths import Path
 from scones.workflow.engine.resources import Resource
@@ -33,10 +35,15 @@ __all__ = [
     "Succeed",
     "Task",
     "Wait",
+    "Whole",
 ]
 
 LONGEST: Final = 99_999_999
 """The most seconds of a wait or a timeout, and the most retries (Amazon States Language)."""
+_CONTEXT: Final = re.compile(r"\$\$|\$states(?!\.(?:input|result|errorOutput)\b)")
+
+Whole: TypeAlias = int | Path | Query
+"""A whole number, or where the data says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,21 +60,26 @@ class Retrier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catcher:
-    """Where to go on when a state has failed; ``result_path`` None throws the error away."""
+    """Where to go on when a state has failed; ``result_path`` None throws the error away, ``output`` is JSONata's."""
 
     errors: tuple[str, ...]
     next: str
     result_path: Path | None
+    output: Made | None = None
     assign: Template | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What all states have; a path that is None was ``null`` in the definition."""
+    """What all states have; a path that is None was ``null`` in the definition.
+
+    A state of JSONata has ``$`` for every path that it cannot have, and no result selector: so its output is its
+    result, or what its Output makes.
+    """
 
     name: str
     input_path: Path | None
-    output_path: Path | None
+    output: Path | Made | None
     assign: Template | None = None
 
     @property
@@ -93,8 +105,8 @@ class Task(Fallible):
     """Work done outside the engine; ``timeout`` and ``heartbeat`` in seconds, None for no limit."""
 
     resource: Resource
-    timeout: int | Path | None
-    heartbeat: int | Path | None
+    timeout: Whole | None
+    heartbeat: Whole | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,15 +124,15 @@ class ItemReader:
     parameters: Template
     headers: tuple[str, ...] | None
     delimiter: str
-    max_items: int | Path | None
+    max_items: Whole | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batcher:
     """How many items one child gets at most, by number and by bytes, and what each batch gets besides."""
 
-    most_items: int | Path | None
-    most_bytes: int | Path | None
+    most_items: Whole | None
+    most_bytes: Whole | None
     batch_input: Template | None
 
 
@@ -140,16 +152,16 @@ class Map(Fallible):
     Inline, each item runs from ``start_at`` inside the execution. Distributed, each is an execution of ``child``.
     """
 
-    items_path: Path | None
-    max_concurrency: int | Path | None
+    items: Path | Made | None
+    max_concurrency: Whole | None
     start_at: str
     child: StateMachine | None = None
     label: str = ""
     reader: ItemReader | None = None
     batcher: Batcher | None = None
     writer: ResultWriter | None = None
-    tolerated_count: int | Path | None = None
-    tolerated_percentage: float | Path = 0.0
+    tolerated_count: Whole | None = None
+    tolerated_percentage: float | Path | Query = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +176,11 @@ class Pass(State):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceRule:
-    """One rule of a Choice, where it leads, and the variables that it sets."""
+    """One rule of a Choice, where it leads, the state's output then, and the variables that it sets."""
 
     rule: Rule
     next: str
+    output: Path | Made | None
     assign: Template | None = None
 
 
@@ -181,10 +194,10 @@ class Choice(State):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait(State):
-    """A pause: of ``seconds``, or until ``timestamp`` (RFC 3339); a path where the data says it."""
+    """A pause: of ``seconds``, or until ``timestamp`` (RFC 3339); a path or an expression where the data says it."""
 
-    seconds: int | Path | None
-    timestamp: str | Path | None
+    seconds: Whole | None
+    timestamp: str | Path | Query | None
     next: str | None
 
 
@@ -197,8 +210,8 @@ class Succeed(State):
 class Fail(State):
     """The end, with an error name and a cause: texts, or expressions that give one."""
 
-    error: str | Expression
-    cause: str | Expression
+    error: str | Expression | Query
+    cause: str | Expression | Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,4 +234,4 @@ class StateMachine:
     def __post_init__(self) -> None:
         encoded = self.text.encode("utf-8", "surrogatepass")
         object.__setattr__(self, "hash", hashlib.sha256(encoded).hexdigest())
-        object.__setattr__(self, "reads_context", "$$" in self.text)
+        object.__setattr__(self, "reads_context", _CONTEXT.search(self.text) is not None)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from scones.workflow.engine.fields import Fields
+from scones.workflow.engine.data import Made, Template, compile_queries
+from scones.workflow.engine.fields import Fields, Language
+from scones.workflow.engine.jsonata import is_query
 from scones.workflow.engine.machine import Batcher, ItemReader, Map, ResultWriter, StateMachine
+from scones.workflow.engine.paths import Path
 
-__all__ = ["MAP_FIELDS", "read_map"]
+__all__ = ["MAP_FIELDS", "MAP_QUERIES", "read_map"]
 
 _PROCESSORS = ("ItemProcessor", "Iterator")
 _DISTRIBUTED = {
@@ -23,7 +26,10 @@ _DISTRIBUTED = {
     "ToleratedFailurePercentagePath",
 }
 MAP_FIELDS: Final = {*_PROCESSORS, "ItemSelector", "ItemsPath", "MaxConcurrency", "MaxConcurrencyPath"} | _DISTRIBUTED
+MAP_QUERIES: Final = {key for key in MAP_FIELDS if not key.endswith("Path")} | {"Items"}
+"""Those of a Map of JSONata."""
 
+_KEYS: Final[Mapping[Language, str]] = {"JSONPath": "Parameters", "JSONata": "Arguments"}
 _DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 _BATCH_PATHS = {"MaxInputBytesPerBatchPath", "MaxItemsPerBatchPath"}
 _BATCHER = {"BatchInput", "MaxInputBytesPerBatch", "MaxItemsPerBatch"} | _BATCH_PATHS
@@ -52,10 +58,10 @@ def read_map(
     if processor is None or all(key in fields.data for key in _PROCESSORS):
         fields.note("ItemProcessor", "must be there, as a JSON object, once")
         processor = Fields({}, fields.at("ItemProcessor"), [])
-    config = processor.inner("ProcessorConfig") or Fields({}, processor.at("ProcessorConfig"), fields.problems)
+    config = processor.inner("ProcessorConfig") or processor.within({}, "ProcessorConfig")
     config.refuse_others({"ExecutionType", "Mode"}, "ProcessorConfig")
     items: dict[str, Any] = {
-        "items_path": fields.path("ItemsPath", reference=True, anywhere=True),
+        "items": _read_items(fields),
         "max_concurrency": fields.whole_or_path("MaxConcurrency", 0, _MOST),
     }
     if config.word("Mode", ("DISTRIBUTED", "INLINE"), "INLINE") == "INLINE":
@@ -80,6 +86,32 @@ def read_map(
     )
 
 
+def _read_items(fields: Fields) -> Path | Made | None:
+    if fields.language == "JSONPath":
+        return fields.path("ItemsPath", reference=True, anywhere=True)
+    items = fields.data.get("Items", "{% $states.input %}")
+    if not isinstance(items, list | dict) and not is_query(items):
+        fields.note("Items", f"must be a list, an object or {{% … %}}, not {items!r}")
+    return Made(compile_queries(items, fields.at("Items"), fields.problems))
+
+
+def _in_language(keys: set[str], fields: Fields) -> set[str]:
+    return keys if fields.language == "JSONPath" else {key for key in keys if not key.endswith("Path")}
+
+
+def _arguments(fields: Fields, needed: set[str], optional: set[str]) -> Template:
+    """What a reader or a writer takes, after a look at the names where these are stated."""
+    key = _KEYS[fields.language]
+    if not (fields.language == "JSONata" and is_query(fields.data.get(key))):
+        given = fields.inner(key) or fields.within({}, key)
+        names = {name.removesuffix(".$") for name in given.data}
+        for name in sorted(needed - names):
+            given.note(name, "is missing")
+        for name in sorted(names - needed - optional):
+            given.note(name, "not supported here")
+    return fields.template(key) or {}
+
+
 def _read_label(fields: Fields) -> str:
     label = fields.text("Label")
     if label and not _LABEL.fullmatch(label):
@@ -90,19 +122,13 @@ def _read_label(fields: Fields) -> str:
 def _read_reader(fields: Fields | None) -> ItemReader | None:
     if fields is None:
         return None
-    fields.refuse_others({"Comment", "Parameters", "ReaderConfig", "Resource"}, "ItemReader")
-    config = fields.inner("ReaderConfig") or Fields({}, fields.at("ReaderConfig"), fields.problems)
-    config.refuse_others(_READER_CONFIG, "ReaderConfig")
-    parameters = fields.inner("Parameters") or Fields({}, fields.at("Parameters"), fields.problems)
+    fields.refuse_others({"Comment", _KEYS[fields.language], "ReaderConfig", "Resource"}, "ItemReader")
+    config = fields.inner("ReaderConfig") or fields.within({}, "ReaderConfig")
+    config.refuse_others(_in_language(_READER_CONFIG, fields), "ReaderConfig")
     listing = fields.data.get("Resource") == _LIST
     if not listing and fields.data.get("Resource") != _GET:
         fields.note("Resource", f"must be {_GET} or {_LIST}, not {fields.data.get('Resource')!r}")
-    needed = {"Bucket"} if listing else {"Bucket", "Key"}
-    names = {key.removesuffix(".$") for key in parameters.data}
-    for key in sorted(needed - names):
-        parameters.note(key, "is missing")
-    for key in sorted(names - needed - ({"Prefix"} if listing else set())):
-        parameters.note(key, "not supported here")
+    parameters = _arguments(fields, {"Bucket"} if listing else {"Bucket", "Key"}, {"Prefix"} if listing else set())
     if listing and "InputType" in config.data:
         config.note("InputType", "a list of objects has none")
     kind = "LIST" if listing else config.word("InputType", ("CSV", "JSON", "JSONL"), "JSON")
@@ -112,7 +138,7 @@ def _read_reader(fields: Fields | None) -> ItemReader | None:
     delimiter = config.word("CSVDelimiter", _DELIMITERS, "COMMA") if "CSVDelimiter" in config.data else "COMMA"
     return ItemReader(
         format=kind,
-        parameters=fields.template("Parameters") or {},
+        parameters=parameters,
         headers=headers,
         delimiter=_DELIMITERS[delimiter],
         max_items=config.whole_or_path("MaxItems", 1, _MOST),
@@ -122,7 +148,7 @@ def _read_reader(fields: Fields | None) -> ItemReader | None:
 def _read_batcher(fields: Fields | None) -> Batcher | None:
     if fields is None:
         return None
-    fields.refuse_others(_BATCHER, "ItemBatcher")
+    fields.refuse_others(_in_language(_BATCHER, fields), "ItemBatcher")
     batcher = Batcher(
         most_items=fields.whole_or_path("MaxItemsPerBatch", 1, _MOST),
         most_bytes=fields.whole_or_path("MaxInputBytesPerBatch", 1, 262_144),
@@ -136,24 +162,18 @@ def _read_batcher(fields: Fields | None) -> Batcher | None:
 def _read_writer(fields: Fields | None) -> ResultWriter | None:
     if fields is None:
         return None
-    fields.refuse_others({"Parameters", "Resource", "WriterConfig"}, "ResultWriter")
+    key = _KEYS[fields.language]
+    fields.refuse_others({key, "Resource", "WriterConfig"}, "ResultWriter")
     if not fields.data:
-        fields.note("WriterConfig", "is missing: a ResultWriter needs it, or Resource and Parameters")
-    exports = "Resource" in fields.data or "Parameters" in fields.data
-    if exports:
-        if fields.data.get("Resource") != _PUT:
-            fields.note("Resource", f"must be {_PUT}, not {fields.data.get('Resource')!r}")
-        parameters = fields.inner("Parameters") or Fields({}, fields.at("Parameters"), fields.problems)
-        names = {key.removesuffix(".$") for key in parameters.data}
-        if "Bucket" not in names:
-            parameters.note("Bucket", "is missing")
-        for key in sorted(names - {"Bucket", "Prefix"}):
-            parameters.note(key, "not supported here")
-    config = fields.inner("WriterConfig") or Fields({}, fields.at("WriterConfig"), fields.problems)
+        fields.note("WriterConfig", f"is missing: a ResultWriter needs it, or Resource and {key}")
+    exports = "Resource" in fields.data or key in fields.data
+    if exports and fields.data.get("Resource") != _PUT:
+        fields.note("Resource", f"must be {_PUT}, not {fields.data.get('Resource')!r}")
+    config = fields.inner("WriterConfig") or fields.within({}, "WriterConfig")
     config.refuse_others({"OutputType", "Transformation"}, "WriterConfig")
     default = "NONE" if exports else "COMPACT"
     return ResultWriter(
-        parameters=(fields.template("Parameters") or {}) if exports else None,
+        parameters=_arguments(fields, {"Bucket"}, {"Prefix"}) if exports else None,
         transformation=config.word("Transformation", ("COMPACT", "FLATTEN", "NONE"), default),
         lines=config.word("OutputType", ("JSON", "JSONL"), "JSON") == "JSONL",
     )

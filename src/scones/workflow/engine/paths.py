@@ -9,8 +9,9 @@ may go on with a query, which finds any number of values and gives them as a lis
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Final, cast
 
@@ -46,16 +47,27 @@ class PathMissing(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What an expression may read: the state's data, the context object, randomness for ``States.UUID``, variables."""
+    """What an expression may read: the state's data, the context object, randomness for ``States.UUID``, variables.
+
+    ``states`` is what JSONata's ``$states`` has besides the context object; empty for the raw input alone. ``now`` is
+    the time of day, POSIX seconds.
+    """
 
     data: Json
     context: Json
     random: Random
     variables: Mapping[str, Json] = field(default_factory=dict)
+    states: Mapping[str, Json] = field(default_factory=dict)
+    now: Callable[[], float] = time.time
 
-    def of(self, data: Json) -> Scope:
-        """The same for other data."""
-        return Scope(data, self.context, self.random, self.variables)
+    @property
+    def said(self) -> Mapping[str, Json]:
+        """``$states`` without the context object: the raw input, and the state's result or error where it has one."""
+        return self.states or {"input": self.data}
+
+    def of(self, data: Json, **more: Json) -> Scope:
+        """The same for other data: what ``$`` is from now on, and what ``$states`` has more."""
+        return replace(self, data=data, states={**self.said, **more})
 
 
 @dataclass(frozen=True, slots=True)

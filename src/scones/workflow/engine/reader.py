@@ -6,11 +6,11 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from scones.errors import ExecutionMissing, JournalError, WorkflowError
 from scones.workflow.engine.jsontext import Json, dump_ascii
@@ -38,6 +38,12 @@ _LISTED = (
 # What runs has an index of its own, small beside all that has ended; it serves these very words alone.
 _RUNNING = _LISTED.replace(
     "executions WHERE (?2 IS NULL OR status = ?2)", "executions INDEXED BY running WHERE status = 'RUNNING'"
+)
+_PAGE = 1000
+_ITEMS = "SELECT execution, text FROM items JOIN branches ON items.waits IN (branches.id, branches.waits)"
+_MAPPED = (
+    "SELECT EXISTS (SELECT 1 FROM branches WHERE waits > 0 AND execution = ?1)"
+    " OR EXISTS (SELECT 1 FROM branches WHERE waits > 0 AND waits = ?2) AS mapped"
 )
 
 _CURES = {
@@ -105,7 +111,7 @@ class JournalReader:
         self._connection = connection
         self._lock = threading.RLock()
 
-    def __enter__(self) -> JournalReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -186,6 +192,28 @@ class JournalReader:
             machines = ", ".join(row["machine"] for row in rows)
             raise WorkflowError(f"{name!r} is an execution of several machines ({machines}); say which machine")
         return int(rows[0]["id"])
+
+    def concerning(self, concerns: Callable[[Json], bool]) -> list[tuple[ExecutionDetail, bool]]:
+        """Every execution whose input says something, or the items that its Map has still to work.
+
+        Args:
+            concerns: whether a value does.
+
+        Returns:
+            Each, with whether it is of a distributed Map that has not ended: its own, or that which began it.
+        """
+        found: list[tuple[ExecutionDetail, bool]] = []
+        last = 0
+        with self._lock, translated(self.path, "read"):
+            items = self._connection.execute(_ITEMS)
+            queued = {row["execution"] for row in items if concerns(json.loads(row["text"]))}
+            while rows := self._all("SELECT * FROM executions WHERE id > ? ORDER BY id LIMIT ?", last, _PAGE):
+                last = rows[-1]["id"]
+                for row in rows:
+                    if row["id"] in queued or concerns(self._load(row["id"], row["input"])):
+                        mapped = self._one(_MAPPED, row["id"], row["parent"])["mapped"]
+                        found.append((self._detail(row), bool(mapped)))
+        return found
 
     def _detail(self, row: sqlite3.Row) -> ExecutionDetail:
         key = row["id"]

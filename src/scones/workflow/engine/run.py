@@ -60,6 +60,8 @@ class Run:
     """Whether the input is so long that it is to stay in the journal."""
     kept: set[bytes] = field(default_factory=set)
     """Hashes of the long texts that are known to be in the journal."""
+    assigned: float = 0
+    """Bytes that its variables hold at most."""
 
     root: Branch = field(init=False, repr=False)
 
@@ -104,3 +106,10 @@ class Branch:
     """Child executions that failed."""
     plan: Plan | None = None
     """How a Map goes through its items; None until it is worked out."""
+
+    def tree(self) -> list[Branch]:
+        """This branch, and all that it has given birth to."""
+        found = [self]
+        for child in (self.children or {}).values():
+            found += child.tree()
+        return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from scones.workflow.engine.choice import compile_rule, is_timestamp
+from scones.workflow.engine.choice import Condition, compile_rule, is_timestamp
 from scones.workflow.engine.failure import ALL, RESERVED
-from scones.workflow.engine.fields import Fields
+from scones.workflow.engine.fields import Fields, Language
+from scones.workflow.engine.jsonata import MISSING, is_query, is_there
+from scones.workflow.engine.jsontext import Json
 from scones.workflow.engine.machine import (
     LONGEST,
     Catcher,
@@ -23,16 +25,16 @@ from scones.workflow.engine.machine import (
     Task,
     Wait,
 )
-from scones.workflow.engine.map_reading import MAP_FIELDS, read_map
+from scones.workflow.engine.map_reading import MAP_FIELDS, MAP_QUERIES, read_map
 from scones.workflow.engine.resources import PARAMETERS, Resource, parse_resource
 
-__all__ = ["check_language", "read_state"]
+__all__ = ["read_language", "read_state"]
 
 _ANY_STATE = {"Comment", "QueryLanguage", "Type"}
 _PATHS = {"InputPath", "OutputPath"}
 _ONWARD = {"Assign", "Next", "End"}
 _FALLIBLE = _PATHS | _ONWARD | {"Catch", "Parameters", "ResultPath", "ResultSelector", "Retry"}
-_FIELDS: dict[str, set[str]] = {
+_WITH_PATHS: dict[str, set[str]] = {
     "Task": _FALLIBLE
     | {"HeartbeatSeconds", "HeartbeatSecondsPath", "Resource", "TimeoutSeconds", "TimeoutSecondsPath"},
     "Parallel": _FALLIBLE | {"Branches"},
@@ -43,6 +45,19 @@ _FIELDS: dict[str, set[str]] = {
     "Succeed": _PATHS,
     "Fail": {"Cause", "CausePath", "Error", "ErrorPath"},
 }
+_MADE = _ONWARD | {"Output"}
+_WITH_QUERIES: dict[str, set[str]] = {
+    "Task": _MADE | {"Arguments", "Catch", "HeartbeatSeconds", "Resource", "Retry", "TimeoutSeconds"},
+    "Parallel": _MADE | {"Arguments", "Branches", "Catch", "Retry"},
+    "Map": _MADE | MAP_QUERIES | {"Catch", "Retry"},
+    "Pass": _MADE,
+    "Choice": {"Assign", "Choices", "Default", "Output"},
+    "Wait": _MADE | {"Seconds", "Timestamp"},
+    "Succeed": {"Output"},
+    "Fail": {"Cause", "Error"},
+}
+_FIELDS: Final[Mapping[Language, Mapping[str, set[str]]]] = {"JSONPath": _WITH_PATHS, "JSONata": _WITH_QUERIES}
+_TOKEN: Final[Mapping[Language, str]] = {"JSONPath": "$$.Task.Token", "JSONata": "$states.context.Task.Token"}
 _RETRIER = {
     "BackoffRate",
     "Comment",
@@ -52,14 +67,21 @@ _RETRIER = {
     "MaxAttempts",
     "MaxDelaySeconds",
 }
-_CATCHER = {"Assign", "Comment", "ErrorEquals", "Next", "ResultPath"}
+_CATCHER = {"Assign", "Comment", "ErrorEquals", "Next"}
 
 
-def check_language(fields: Fields) -> None:
-    """Note a query language that this engine does not have."""
-    language = fields.data.get("QueryLanguage", "JSONPath")
-    if language != "JSONPath":
-        fields.note("QueryLanguage", f"must be JSONPath, not {language!r}")
+def read_language(fields: Fields, around: Language) -> Language:
+    """The query language of a machine, or of a state of one; ``around`` is what counts where none is stated."""
+    if "QueryLanguage" not in fields.data:
+        return around
+    language: Language = "JSONata" if fields.data["QueryLanguage"] == "JSONata" else "JSONPath"
+    if fields.data["QueryLanguage"] != language:
+        fields.note("QueryLanguage", f"must be JSONPath or JSONata, not {fields.data['QueryLanguage']!r}")
+    elif language == "JSONata" and not is_there():
+        fields.note("QueryLanguage", f"JSONata {MISSING}")
+    elif language != around and around == "JSONata":
+        fields.note("QueryLanguage", "cannot be JSONPath in a state of a machine whose QueryLanguage is JSONata")
+    return language
 
 
 def read_state(
@@ -76,26 +98,27 @@ def read_state(
     Returns:
         The state, which is of use only where no problem was noted; None where its Type is not known.
     """
+    fields.language = read_language(fields, fields.language)
+    if fields.language == "JSONata" and not is_there():
+        return None  # which is noted once, where the definition says JSONata
+    known = _FIELDS[fields.language]
     kind = fields.text("Type")
-    if kind not in _FIELDS:
+    if kind not in known:
         if kind:
-            fields.note("Type", f"{kind} is not a type of state: use one of {', '.join(sorted(_FIELDS))}")
+            fields.note("Type", f"{kind} is not a type of state: use one of {', '.join(sorted(known))}")
         return None
-    fields.refuse_others(_ANY_STATE | _FIELDS[kind], f"a {kind} state")
-    check_language(fields)
-    common: dict[str, Any] = {
-        "name": name,
-        "input_path": fields.path("InputPath"),
-        "output_path": fields.path("OutputPath"),
-    }
-    if "Assign" in _FIELDS[kind]:
-        common["assign"] = fields.variables("Assign")
-    if "Next" in _FIELDS[kind]:
+    fields.refuse_others(_ANY_STATE | known[kind], f"a {kind} state")
+    fallible = kind in ("Task", "Parallel", "Map")
+    result = ("result",) if fallible else ()
+    common: dict[str, Any] = {"name": name, "input_path": fields.path("InputPath"), "output": fields.output(result)}
+    if "Assign" in known[kind]:
+        common["assign"] = fields.variables("Assign", result)
+    if "Next" in known[kind]:
         common["next"] = _onward(fields)
-    if kind in ("Task", "Parallel", "Map"):
+    if fallible:
         common |= {
-            "parameters": fields.template("Parameters"),
-            "result_selector": fields.template("ResultSelector"),
+            "parameters": fields.template(_arguments(fields)),
+            "result_selector": None if fields.language == "JSONata" else fields.template("ResultSelector"),
             "result_path": fields.path("ResultPath", reference=True),
             "retry": tuple(map(_read_retrier, _with_errors(fields, "Retry"))),
             "catch": tuple(map(_read_catcher, _with_errors(fields, "Catch"))),
@@ -105,6 +128,10 @@ def read_state(
     if kind == "Parallel":
         return _read_parallel(fields, common, branch)
     return _READERS[kind](fields, common)
+
+
+def _arguments(fields: Fields) -> str:
+    return "Parameters" if fields.language == "JSONPath" else "Arguments"
 
 
 def _onward(fields: Fields) -> str | None:
@@ -135,16 +162,18 @@ def _read_resource(fields: Fields) -> Resource:
         if text:
             fields.note("Resource", str(error))
         return Resource("function")
-    given = fields.data.get("Parameters", {})
-    if resource.kind in PARAMETERS:
+    key = _arguments(fields)
+    given: Json = fields.data.get(key, {})
+    if resource.kind in PARAMETERS and not (fields.language == "JSONata" and is_query(given)):
         needed, optional = PARAMETERS[resource.kind]
         names = {key.removesuffix(".$") for key in given} if isinstance(given, dict) else set()
-        for key in sorted(needed - names):
-            fields.note(f"Parameters.{key}", f"is missing; {text} needs it")
-        for key in sorted(names - needed - optional):
-            fields.note(f"Parameters.{key}", f"not supported for {text}")
-    if resource.pattern == "token" and "$$.Task.Token" not in str(given):
-        fields.note("Parameters", "must hand on $$.Task.Token, or nobody could ever end this state")
+        for name in sorted(needed - names):
+            fields.note(f"{key}.{name}", f"is missing; {text} needs it")
+        for name in sorted(names - needed - optional):
+            fields.note(f"{key}.{name}", f"not supported for {text}")
+    token = _TOKEN[fields.language]
+    if resource.pattern == "token" and token.removesuffix(".Task.Token") not in str(given):
+        fields.note(key, f"must hand on {token}, or nobody could ever end this state")
     return resource
 
 
@@ -180,12 +209,14 @@ def _read_retrier(fields: Fields) -> Retrier:
 
 
 def _read_catcher(fields: Fields) -> Catcher:
-    fields.refuse_others(_CATCHER, "Catch")
+    fields.refuse_others(_CATCHER | {"ResultPath" if fields.language == "JSONPath" else "Output"}, "Catch")
+    error = ("errorOutput",)
     return Catcher(
         errors=fields.names("ErrorEquals"),
         next=fields.text("Next"),
         result_path=fields.path("ResultPath", reference=True),
-        assign=fields.variables("Assign"),
+        output=fields.made("Output", error) if fields.language == "JSONata" else None,
+        assign=fields.variables("Assign", error),
     )
 
 
@@ -198,7 +229,7 @@ def _read_parallel(fields: Fields, common: dict[str, Any], branch: Callable[[Fie
 def _read_pass(fields: Fields, common: dict[str, Any]) -> Pass:
     return Pass(
         **common,
-        parameters=fields.template("Parameters"),
+        parameters=None if fields.language == "JSONata" else fields.template("Parameters"),
         result=(fields.data["Result"],) if "Result" in fields.data else (),
         result_path=fields.path("ResultPath", reference=True),
     )
@@ -208,23 +239,37 @@ def _read_choice(fields: Fields, common: dict[str, Any]) -> Choice:
     entries = fields.objects("Choices")
     if not fields.data.get("Choices"):
         fields.note("Choices", "must be a list of at least one rule")
-    rules = []
+    rules: list[ChoiceRule] = []
     for entry in entries:
-        rule = compile_rule(entry.data, entry.place, fields.problems)
+        by_paths = fields.language == "JSONPath"
+        rule = compile_rule(entry.data, entry.place, fields.problems) if by_paths else _read_condition(entry)
+        output = common["output"] if by_paths else entry.output()
         read = {"next": entry.text("Next"), "assign": entry.variables("Assign")}
         if rule is not None:
-            rules.append(ChoiceRule(rule=rule, **read))  # type: ignore[arg-type]
+            rules.append(ChoiceRule(rule=rule, output=output, **read))  # type: ignore[arg-type]
     default = fields.text("Default") if "Default" in fields.data else None
     return Choice(**common, rules=tuple(rules), default=default)
 
 
+def _read_condition(fields: Fields) -> Condition | None:
+    """A rule of a JSONata state."""
+    fields.refuse_others({"Assign", "Comment", "Condition", "Next", "Output"}, "a choice rule")
+    value = fields.data.get("Condition")
+    if isinstance(value, bool):
+        return Condition(value)
+    if (query := fields.query("Condition")) is None:
+        fields.note("Condition", "is missing" if value is None else f"must be true, false or {{% … %}}, not {value!r}")
+    return None if query is None else Condition(query)
+
+
 def _read_wait(fields: Fields, common: dict[str, Any]) -> Wait:
-    forms = [key for key in ("Seconds", "SecondsPath", "Timestamp", "TimestampPath") if key in fields.data]
+    can = sorted(_FIELDS[fields.language]["Wait"] & {"Seconds", "SecondsPath", "Timestamp", "TimestampPath"})
+    forms = [key for key in can if key in fields.data]
     if len(forms) != 1:
         has = " and ".join(forms) or "none"
-        fields.note("Type", f"a Wait needs one of Seconds, SecondsPath, Timestamp, TimestampPath; this one has {has}")
-    timestamp = fields.path("TimestampPath") if "TimestampPath" in fields.data else None
-    given = fields.text("Timestamp") if "Timestamp" in fields.data else None
+        fields.note("Type", f"a Wait needs one of {', '.join(can)}; this one has {has}")
+    timestamp = fields.path("TimestampPath") if "TimestampPath" in forms else fields.query("Timestamp")
+    given = fields.text("Timestamp") if timestamp is None and "Timestamp" in forms else None
     if given and not is_timestamp(given):
         fields.note("Timestamp", f"must be an RFC 3339 time such as 2026-03-14T01:59:00Z, not {given!r}")
     return Wait(

@@ -9,20 +9,29 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from scones.workflow.engine.data import DATA_LIMIT, fill
+from scones.workflow.engine.data import DATA_LIMIT
 from scones.workflow.engine.failure import EXCEED_TOLERATED, StartRefused, StateFailure
 from scones.workflow.engine.integrations import text_parameter
-from scones.workflow.engine.items import CHUNK, Chunks, Items, Plan, read_items
-from scones.workflow.engine.jsontext import Json, digest, dump, load
+from scones.workflow.engine.items import CHUNK, SETTINGS, Chunks, Items, Plan, read_items
+from scones.workflow.engine.jsontext import Json, digest, dump, dump_ascii, load
 from scones.workflow.engine.machine import Map, Task
-from scones.workflow.engine.paths import Path, Scope
+from scones.workflow.engine.paths import Scope
 from scones.workflow.engine.reader import execution_arn
 from scones.workflow.engine.records import ExecutionDetail, Status
 from scones.workflow.engine.resources import ARN_PREFIX
 from scones.workflow.engine.results import array, write_results
 from scones.workflow.engine.run import PARKED, Branch, Phase, Run
 from scones.workflow.engine.starting import check_start, machine_name
-from scones.workflow.engine.states import argument, effective, item_input, map_items, number
+from scones.workflow.engine.states import (
+    argument,
+    effective,
+    filled,
+    item_input,
+    item_source,
+    keeps_settings,
+    map_settings,
+    number,
+)
 
 if TYPE_CHECKING:
     from scones.workflow.engine.batch import Batch
@@ -147,26 +156,29 @@ class SubExecutions:
     def begin_map(self, batch: Batch, branch: Branch, state: Map) -> None:
         """Begin a distributed Map: read its items where it has a reader."""
         interpreter = self._interpreter
+        scope = self._scope(branch, state)
+        settings = map_settings(state, scope)
         if state.reader is None:
-            count = len(map_items(state, self._scope(branch, state)))
-            self._begin_children(batch, branch, state, count)
+            self._begin_children(batch, branch, state, len(settings["items"]), settings)
+            branch.plan = self._plan(branch, state, settings)
             self._feed(batch, branch, state)
             return
-        reader, scope, objects = state.reader, self._scope(branch, state), interpreter.integrations.objects
-        parameters = fill(reader.parameters, scope)
-        most = _whole(reader.max_items, scope, "MaxItemsPath", 10**9)
+        reader, objects = state.reader, interpreter.integrations.objects
+        most = None if reader.max_items is None else int(number(reader.max_items, scope, "MaxItemsPath", 10**9, 1))
 
         def keep(batch: Batch, read: Json) -> None:
             count, chunks = read
-            self._begin_children(batch, branch, state, count)
+            self._begin_children(batch, branch, state, count, settings)
             batch.items.extend((branch.group, index, chunk) for index, chunk in enumerate(chunks))
             self._feed_later(branch, state)
 
-        interpreter.tasks.call(batch, branch, lambda: read_items(reader, objects, parameters, most), keep)
+        interpreter.tasks.call(batch, branch, lambda: read_items(reader, objects, settings["reads"], most), keep)
 
-    def _begin_children(self, batch: Batch, branch: Branch, state: Map, count: int) -> None:
+    def _begin_children(self, batch: Batch, branch: Branch, state: Map, count: int, settings: Json) -> None:
         self._interpreter.rest(batch, branch, Phase.MAPPING)
         self._wait(branch)
+        if keeps_settings(state):
+            batch.items.append((branch.group, SETTINGS, dump_ascii(settings)))
         branch.active = branch.failures = 0
         batch.event(branch.run, "MapStateStarted", state.name, {"length": count})
         batch.event(branch.run, "MapRunStarted", state.name, {"mapRunArn": self._map_run(branch, state)})
@@ -196,47 +208,39 @@ class SubExecutions:
         if not branch.group:
             return
         self._waiting.pop(branch.group, None)
-        batch.groups.append(branch.group)
+        batch.forget_items(branch.group)
         batch.doomed.extend(self._children.pop(branch.group, {}).values())
         branch.group = 0
 
-    def _plan(self, branch: Branch, state: Map) -> Plan:
+    def _plan(self, branch: Branch, state: Map, settings: Json = None) -> Plan:
         scope = self._scope(branch, state)
-        items = self._items(branch, state, scope)
+        if settings is None and keeps_settings(state):
+            settings = self._interpreter.journal.settings(branch.group)
+        settings = settings or map_settings(state, scope)
+        items = self._items(branch, state, scope, settings)
         items.skip(branch.begun)
-        at_once = number(state.max_concurrency or 0, scope, "MaxConcurrencyPath", 10**9) or _MOST
-        count = state.tolerated_count
-        return Plan(
-            items,
-            min(at_once, _MOST),
-            None if count is None else number(count, scope, "ToleratedFailureCountPath", 10**9),
-            number(state.tolerated_percentage, scope, "ToleratedFailurePercentagePath", 100),
-        )
+        at_once = min(settings["at_once"] or _MOST, _MOST)
+        return Plan(items, at_once, settings["tolerated_count"], settings["tolerated_percentage"])
 
-    def _items(self, branch: Branch, state: Map, scope: Scope) -> Items:
+    def _items(self, branch: Branch, state: Map, scope: Scope, settings: Json) -> Items:
         journal, group = self._interpreter.journal, branch.group
 
         keys: list[str] = []
+        source = item_source(state, settings)
 
         def shape(index: int, item: Json) -> Json:
-            return item_input(state, scope, index, item, keys[index] if keys else None)
+            return item_input(state, scope, index, item, source, keys[index] if keys else None)
 
         items: list[Json] | Chunks
         if state.reader is None:
-            found = map_items(state, scope)
+            found = settings["items"]
             items, count = (list(found.values()) if isinstance(found, dict) else found), len(found)
             keys.extend(found if isinstance(found, dict) else ())
         else:
             chunks = journal.item_chunks(group)
             count = CHUNK * (chunks - 1) + len(journal.items(group, chunks - 1)) if chunks else 0
             items = Chunks(lambda chunk: journal.items(group, chunk))
-        if state.batcher is None:
-            return Items(count, items, shape)
-        batcher = state.batcher
-        most_items = _whole(batcher.most_items, scope, "MaxItemsPerBatchPath", 10**9)
-        most_bytes = _whole(batcher.most_bytes, scope, "MaxInputBytesPerBatchPath", 262_144)
-        extra = None if batcher.batch_input is None else fill(batcher.batch_input, scope)
-        return Items(count, items, shape, most_items, most_bytes, extra)
+        return Items(count, items, shape, settings["most_items"], settings["most_bytes"], settings["batch_input"])
 
     def _feed(self, batch: Batch, branch: Branch, state: Map) -> None:
         """Begin as many children as may run at the same time; gather when all have ended."""
@@ -278,7 +282,8 @@ class SubExecutions:
             if writer is None or writer.parameters is None:
                 work = partial(array, writer, read(), child, most=DATA_LIMIT)
             else:
-                parameters = fill(writer.parameters, self._scope(branch, state))
+                what = f"What the ResultWriter of {state.name} takes"
+                parameters = filled(writer.parameters, self._scope(branch, state), what)
                 objects = interpreter.integrations.objects
                 work = partial(
                     write_results, writer, objects, parameters, read(), map_run=map_run, arn_of_machine=child
@@ -317,7 +322,3 @@ def _check_failures(branch: Branch, plan: Plan, *, batched: bool) -> None:
         tolerated = f"{most:g}" if too_many else f"{share:g} %"
         cause = f"{failures} of {total} child executions failed, more than the tolerated {tolerated}"
         raise StateFailure(EXCEED_TOLERATED, cause)
-
-
-def _whole(given: int | Path | None, scope: Scope, what: str, most: int) -> int | None:
-    return None if given is None else int(number(given, scope, what, most))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scones.workflow.engine.failure import HEARTBEAT_TIMEOUT, TIMEOUT, StateFailure
 from scones.workflow.engine.integrations import Integrations
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from scones.workflow.engine.batch import Batch
     from scones.workflow.engine.interpreter import Interpreter
 
-__all__ = ["Tasks"]
+__all__ = ["Tasks", "is_engine_token"]
+
+_TOKEN_MARK: Final = "engine."  # noqa: S105 - no password
+"""Begins each token; one of Step Functions is base64, which has no full stop."""
+
+
+def is_engine_token(token: str) -> bool:
+    """Whether an engine of this kind made a task token, and not Step Functions."""
+    return token.startswith(_TOKEN_MARK)
 
 
 class Tasks:
@@ -56,7 +64,7 @@ class Tasks:
             self._line.append((branch, branch.ticket))
             return
         if task.resource.pattern == "token" and branch.token is None:
-            branch.token = secrets.token_urlsafe(48)
+            branch.token = _TOKEN_MARK + secrets.token_urlsafe(48)
             self._tokens[branch.token] = branch
             batch.touch(branch)
         parameters = argument(task, self._interpreter.scope(branch))
