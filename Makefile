@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test train check format walkthrough lock clean help
+.PHONY: demo test train check audit format walkthrough lock clean help
 
 help:           ## this list
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 14
@@ -22,6 +22,10 @@ check: $(VENV)/dev   ## what CI runs: format, lint, types, tests, known vulnerab
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -n auto
+
+# strict: an index that cannot answer about a package must not pass for a clean bill
+audit: $(VENV)/dev   ## known vulnerabilities of what is locked; asks PyPI itself
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-train.lock
 
 format: $(VENV)/dev  ## put the code in shape
 	@$(BIN)/ruff format .

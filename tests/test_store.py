@@ -128,6 +128,14 @@ def test_a_read_only_disk_is_told_as_such(tiny_disk: Path) -> None:
         open_bucket(str(tiny_disk), "other")
 
 
+def test_the_folders_just_below_a_prefix_are_named(tmp_path: Path) -> None:
+    bucket = open_bucket(str(tmp_path), "b")
+    for key in ("capture/e/two/2026/x", "capture/e/one/y", "capture/e/one/z", "capture/e/file", "capture/e-2/v/x"):
+        bucket.put(key, b"")
+    assert bucket.folders("capture/e") == ["one", "two"]
+    assert bucket.folders("nothing") == []
+
+
 def test_nothing_that_the_system_writes_lies_under_arrivals() -> None:
     # else each write would start an execution, which writes, which starts …
     written = [
@@ -146,8 +154,10 @@ def test_nothing_that_the_system_writes_lies_under_arrivals() -> None:
         Layout.dead_letter_retry("arrivals/t/d/x/a.png"),
         Layout.batch("b"),
         Layout.orders("d"),
+        Layout.order("d", "o", 2.5),
         Layout.order_claim("d", "o"),
         Layout.assignment_series("t/d/x/a"),
+        Layout.monitor_series("e"),
         Layout.report("r"),
         Layout.CAPTURE,
     ]

@@ -14,11 +14,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from scones.store import Bucket
 
-__all__ = ["CaptureProblems", "CaptureRecord", "capture_key", "decode_line", "encode_line", "read_capture"]
+__all__ = [
+    "CaptureProblems",
+    "CaptureRecord",
+    "capture_key",
+    "decode_line",
+    "encode_line",
+    "read_capture",
+    "read_capture_file",
+]
+
+_ROUNDING = 1e-4  # CSV answers are rounded, and float32 sums stray a little
+_YEARS = (1971, 9000)  # outside of them a span of time could start before or end after what a datetime holds
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,39 @@ class CaptureRecord:
     content_type: str = "application/octet-stream"
     picture: bytes | None = None
     attributes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def fault(self) -> str | None:
+        """What keeps it from being counted, in words; None where its answer is a list of probabilities."""
+        if not _YEARS[0] <= self.time.year < _YEARS[1]:
+            return f"its time {self.time.isoformat()} cannot be right"
+        if not self.probabilities:
+            return "its answer is empty"
+        for value in self.probabilities:
+            if not -_ROUNDING <= value <= 1 + _ROUNDING:  # NaN fails this too
+                return f"its answer holds {value}, which is no probability"
+        return None
+
+    @property
+    def confidence(self) -> float:
+        """The largest probability, 0 to 1."""
+        return min(1.0, float(max(self.probabilities)))
+
+    def threshold(self, default: float | None = None) -> float | None:
+        """The threshold that was told with the answer, 0 to 1, else the default: an endpoint not ours tells none."""
+        try:
+            value = float(self.attributes["threshold"])
+        except (KeyError, ValueError):
+            return default
+        return value if 0 <= value <= 1 else default
+
+    def label(self, names: Sequence[str] = ()) -> str:
+        """The likeliest label, by the names told with the answer, else those given; "class 0" … where none fit."""
+        place = self.probabilities.index(max(self.probabilities))
+        for known in (self.attributes.get("labels", "").split(","), names):
+            if len(known) == len(self.probabilities) and known[place]:
+                return known[place]
+        return f"class {place}"
 
 
 @dataclass
@@ -156,14 +200,26 @@ def read_capture(bucket: Bucket, prefix: str, problems: CaptureProblems | None =
     """
     keys = [key for key in bucket.list(prefix) if key.endswith(".jsonl")]
     for key in sorted(keys, key=_written_at):
-        for number, line in enumerate(bucket.get(key).splitlines(), start=1):
-            if not line.strip():
-                continue
-            try:
-                yield decode_line(line)
-            except ValueError as error:
-                if problems is not None:
-                    problems.add(f"{key} line {number}", str(error))
+        yield from read_capture_file(bucket, key, problems)
+
+
+def read_capture_file(
+    bucket: Bucket, key: str, problems: CaptureProblems | None = None, *, most: int | None = None
+) -> Iterator[CaptureRecord]:
+    """Read every record of a file; ``problems`` as in :func:`read_capture`.
+
+    Raises:
+        ObjectMissing: there is no such file.
+        ObjectTooLarge: it has more bytes than ``most``.
+    """
+    for number, line in enumerate(bucket.get(key, most=most).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield decode_line(line)
+        except ValueError as error:
+            if problems is not None:
+                problems.add(f"{key} line {number}", str(error))
 
 
 def _written_at(key: str) -> list[str]:

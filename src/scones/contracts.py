@@ -149,6 +149,7 @@ class Body(Arrival):
     s3_key: str
     inferences: list[float] = []
     execution: str = ""
+    execution_started: str = ""
     content_type: str = "image/png"
     duplicate: bool = False
 
@@ -173,7 +174,7 @@ class Answer(_Message):
     """What the endpoint's custom-attributes header says beside the plain list of probabilities."""
 
     model_version: str
-    threshold: float
+    threshold: float = Field(ge=0, le=1)
     inference_id: str
     labels: tuple[str, ...]
     task: str = ""

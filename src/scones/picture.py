@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import PIL.Image
 
@@ -137,33 +137,30 @@ def _to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I") or image.mode == "F":
-        import numpy as np
-
-        return PIL.Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+        return _eight_bits(image).convert("RGB")
     if image.mode in ("P", "PA", "La", "RGBa"):
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     return image.convert("RGB")
 
 
-def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Grey values of any depth as 8 bits: the upper byte, as Pillow itself does it with 16-bit colours.
+def _eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:
+    """A grey picture of any depth with 8 bits: the upper byte, as Pillow itself does it with 16-bit colours.
 
-    Only 16-bit files say how deep they are; of others the largest value tells.
+    Only 16-bit files say how deep they are; of others the largest value tells. Without numpy, so that a function that
+    decodes pictures needs none.
     """
-    import numpy as np
-
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        return (values >> 8).astype(np.uint8)
-    fractions = values.dtype.kind == "f"
-    values = np.nan_to_num(values).astype(np.float64)
-    top = values.max(initial=0)
-    if fractions and top <= 1:
-        values = values * 255 + 0.5
+    if image.mode.startswith("I;16"):
+        upper = 0 if image.mode == "I;16B" else 1
+        return PIL.Image.frombytes("L", image.size, image.tobytes()[upper::2])
+    top = cast("tuple[float, float]", image.getextrema())[1]
+    scale, rounding = 1.0, 0.0
+    if image.mode == "F" and top <= 1:
+        scale, rounding = 255.0, 0.5
     elif top > 65535:
-        values = values / 2**23
+        scale = 2.0**-23
     elif top > 255:
-        values = values / 2**8
-    return np.clip(values, 0, 255).astype(np.uint8)
+        scale = 2.0**-8
+    return image.point(lambda value: value * scale + rounding).convert("L")
 
 
 def pixels(image: PIL.Image.Image, size: int) -> NDArray[np.uint8]:

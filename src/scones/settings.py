@@ -56,6 +56,15 @@ class Settings(BaseModel):
         "(AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME says the same)",
     )
     endpoint_timeout: float = Field(10.0, gt=0, description="Seconds to wait for the endpoint's answer")
+    threshold_floor: float = Field(
+        0.0, ge=0, le=1, description="The least threshold in force, 0 to 1, whatever the endpoint says"
+    )
+    capture_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the answers, 0 to 1, that classify_image captures: for endpoints that capture none",
+    )
     claim_lease: float = Field(
         300.0, gt=0, description="Seconds after which an arrival whose execution left no result may be taken over"
     )
@@ -68,6 +77,17 @@ class Settings(BaseModel):
         pattern=r"^[a-z][a-z0-9-]{0,23}[a-z0-9]$",
         description="The name of the application's stack on AWS; what it holds is named after it",
     )
+    drift_limit: float = Field(
+        0.15,
+        gt=0,
+        lt=1,
+        description="How far the mix of labels may be from the reference before the monitor acts: the share of "
+        "answers, 0 to 1, that would have to change",
+    )
+    drift_floor: float = Field(
+        0.99, ge=0, le=1, description="What the monitor raises `threshold_floor` to when the answers drift, 0 to 1"
+    )
+    monitor_acts: bool = Field(default=False, description="Whether it does so, or only says that it would")
     notify_channels: Annotated[
         tuple[Literal["log", "console", "webhook", "email", "sns"], ...], BeforeValidator(_listed)
     ] = Field(("log",), description="Where failures, review requests and drift alarms are told")

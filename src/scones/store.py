@@ -1,4 +1,4 @@
-"""The object store, and the one place that names keys.
+"""The object store.
 
 ``obstore`` speaks to a folder and to S3 behind one API. A bucket is a folder on one machine. The only
 atomic write that both have is :meth:`Bucket.create`, so whatever must happen exactly once is a create,
@@ -29,6 +29,7 @@ from scones.errors import (
     StoreFull,
     StoreReadOnly,
 )
+from scones.layout import Layout
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -143,6 +144,14 @@ class Bucket:
                         yield Entry(entry["path"], entry["size"], modified, (entry["e_tag"] or "").strip('"'))
         except _FAULTS as error:
             raise self._failure("list", prefix, error) from error
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """The names of the folders just below a prefix (a folder's name), sorted; what lies deeper costs nothing."""
+        try:
+            found = obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]
+        except _FAULTS as error:
+            raise self._failure("list", prefix, error) from error
+        return sorted(folder.rpartition("/")[2] for folder in found)
 
     def delete(self, key: str) -> None:
         """Remove an object; that there is none is no error."""
@@ -265,7 +274,8 @@ def open_bucket(store: str, name: str, *, make: bool = True) -> Bucket:
         raise SettingsError(f"bucket {name!r} is no name: use letters, digits, '.' and '-'")
     parts = urlsplit(store)
     if parts.scheme == "s3" and not (parts.netloc or parts.path):
-        return Bucket(name, S3Store(name))
+        # a plain DELETE is free, and every store that speaks S3 knows it; obstore would send a list of one
+        return Bucket(name, S3Store(name, config={"disable_bulk_delete": True}))
     if parts.scheme not in ("", "file"):
         raise SettingsError(f"store {store!r}: use a folder, a file:// URL, or s3:// alone (--bucket names the bucket)")
     try:
@@ -293,106 +303,3 @@ def is_key(name: str) -> bool:
 
 def _json_bytes(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1).encode() + b"\n"
-
-
-class Layout:
-    """The names of all keys. Nothing that the system writes lies under ``ARRIVALS``."""
-
-    ARRIVALS = "arrivals"
-    CAPTURE = "capture"
-    REVIEWS = "reviews"
-    ANSWERS = "answers"
-    EXAMPLES = "examples"
-    RESULTS = "results"
-    DEAD_LETTERS = "dead-letters"
-    RETRIES = "dead-letter-retries"
-
-    @staticmethod
-    def record(series: str, number: int) -> str:
-        """A numbered record of a series."""
-        return f"{series}/{number:08d}.json"
-
-    @staticmethod
-    def dataset(task: str, version: str = "") -> str:
-        """A task's datasets, or one version: pictures/, manifest.jsonl, *.lst, checks.json, dataset.json."""
-        return f"datasets/{task}/{version}".rstrip("/")
-
-    @staticmethod
-    def dataset_series(task: str) -> str:
-        """Series of the versions that were staged for a task; the newest is what `scones train` takes."""
-        return f"staged/{task}"
-
-    @staticmethod
-    def model(task: str, version: str = "") -> str:
-        """A task's models, or one: model.tar.gz, bundle.json, evaluation.json, evaluation.html."""
-        return f"models/{task}/{version}".rstrip("/")
-
-    @staticmethod
-    def policy_series(task: str, alias: str = "production") -> str:
-        """Series of policies: which model version and threshold an alias of a task names."""
-        return f"policies/{task}/{alias}"
-
-    @staticmethod
-    def claim_series(arrival: str) -> str:
-        """Series of the executions that claimed an arrival (its path); the newest holds it."""
-        return f"claims/{arrival}"
-
-    @staticmethod
-    def route(arrival: str) -> str:
-        """Where an arrival's driver was sent: its result."""
-        return f"routes/{arrival}.json"
-
-    @staticmethod
-    def result(arrival: str) -> str:
-        """How an arrival ended that no driver was sent for by label: the workflow writes it."""
-        return f"{Layout.RESULTS}/{arrival}.json"
-
-    @staticmethod
-    def review(arrival: str) -> str:
-        """That a person was asked about a picture; ``review.asl.json`` writes it."""
-        return f"{Layout.REVIEWS}/{arrival}.json"
-
-    @staticmethod
-    def answer(arrival: str) -> str:
-        """What the person said: the first one's answer stands."""
-        return f"{Layout.ANSWERS}/{arrival}.json"
-
-    @staticmethod
-    def example(arrival: str) -> str:
-        """The picture with the label that the person gave it; ``review.asl.json`` writes it."""
-        return f"{Layout.EXAMPLES}/{arrival}.json"
-
-    @staticmethod
-    def dead_letter(key: str) -> str:
-        """Why a picture under ``arrivals/`` cannot be worked, by its key: ``a.png`` and ``a.jpg`` are two."""
-        return f"{Layout.DEAD_LETTERS}/{key.removeprefix(f'{Layout.ARRIVALS}/')}.json"
-
-    @staticmethod
-    def dead_letter_retry(key: str) -> str:
-        """That a person wants it worked anew."""
-        return f"{Layout.RETRIES}/{key.removeprefix(f'{Layout.ARRIVALS}/')}.json"
-
-    @staticmethod
-    def batch(name: str) -> str:
-        """What ``batch.asl.json`` found, by its execution's name: JSON lines, and a manifest of the files."""
-        return f"batches/{name}"
-
-    @staticmethod
-    def orders(depot: str) -> str:
-        """A depot's orders, in files of JSON lines."""
-        return f"orders/{depot}"
-
-    @staticmethod
-    def order_claim(depot: str, order_id: str = "") -> str:
-        """Who has an order; without ``order_id`` the prefix of all claims of a depot."""
-        return f"order-claims/{depot}/{order_id}.json" if order_id else f"order-claims/{depot}"
-
-    @staticmethod
-    def assignment_series(arrival: str) -> str:
-        """Series of the orders that an arrival went for; the newest is its own, or not yet decided."""
-        return f"assignments/{arrival}"
-
-    @staticmethod
-    def report(name: str) -> str:
-        """A report for people."""
-        return f"reports/{name}.html"

@@ -87,7 +87,9 @@ def test_a_template_is_clean_to_cfn_lint_with_its_state_machines(name: Any) -> N
 
 def test_cfn_lint_sees_into_the_state_machines() -> None:
     machine = json.dumps(definition("review").replace('"StartAt": "Prepare"', '"StartAt": "Nowhere"'))
-    text = re.sub(r"DefinitionS3Location: .*ReviewMachineKey }", lambda _: f"DefinitionString: {machine}", template("app"))
+    text = re.sub(
+        r"DefinitionS3Location: .*ReviewMachineKey }", lambda _: f"DefinitionString: {machine}", template("app")
+    )
     found = lint(text, config=ManualArgs(regions=["eu-west-1"]))
     assert any("Nowhere" in match.message for match in found)
 
@@ -303,7 +305,11 @@ def test_every_parameter_says_what_it_is_and_is_bounded(name: str) -> None:
 def test_every_name_follows_from_the_stacks(name: str) -> None:
     for key, one in resources(name).items():
         for field, value in one.get("Properties", {}).items():
-            if field.endswith("Name") and field not in ("MetricName", "PolicyName", "RoleName") and isinstance(value, str):
+            if (
+                field.endswith("Name")
+                and field not in ("MetricName", "PolicyName", "RoleName")
+                and isinstance(value, str)
+            ):
                 pytest.fail(f"{key}.{field} is {value} whatever the stack")
 
 

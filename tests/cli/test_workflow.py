@@ -55,6 +55,15 @@ def test_the_applications_machines_are_valid(scones: Scones, tmp_path: Path) -> 
     assert scones("workflow", "validate", "review", cwd=tmp_path).stdout.splitlines() == lines[1:2]
 
 
+def test_problems_of_jsonata_are_lines_with_their_places(scones: Scones, tmp_path: Path) -> None:
+    state = {"Type": "Pass", "Output": {"x": "{% (1 %}", "y": "{% phone %}"}, "InputPath": "$", "End": True}
+    write(tmp_path / "bad.json", {"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": state}})
+    ended = scones("workflow", "validate", "bad.json", cwd=tmp_path)
+    assert ended.returncode == 1
+    found = [line.split(": ")[1] for line in (ended.stdout + ended.stderr).splitlines() if "States.A" in line]
+    assert found == ["States.A.InputPath", "States.A.Output.x", "States.A.Output.y"]
+
+
 def test_every_problem_of_every_file_is_a_line_with_its_place(scones: Scones, tmp_path: Path) -> None:
     write(tmp_path / "bad.json", BAD)
     write(tmp_path / "good.asl.json", NIGHTLY)

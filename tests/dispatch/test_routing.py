@@ -135,10 +135,19 @@ def test_the_same_orders_added_twice_are_there_once(bucket: Bucket) -> None:
     assert len(open_orders(bucket, "main")) == 5
 
 
-def test_a_line_that_is_no_order_is_named(bucket: Bucket) -> None:
-    bucket.put("orders/main/bad.jsonl", b'{"order_id": "a"}\n')
-    with pytest.raises(DispatchError, match=r"bad.jsonl line 1 .*distance_km"):
+@pytest.mark.parametrize(
+    "name", ["list.jsonl", "1.0_.json", "1.0_a", "1_a.json", "nan_a.json", "-1.0_a.json", "1.0_a/b"]
+)
+def test_what_lies_among_the_orders_and_is_none_is_named(bucket: Bucket, name: str) -> None:
+    bucket.put(f"orders/main/{name}", b'{"order_id": "a", "distance_km": 1}')
+    with pytest.raises(DispatchError, match=rf"orders/main/{name} has not the name of an order: remove it"):
         open_orders(bucket, "main")
+
+
+def test_an_order_that_cannot_be_read_is_named(bucket: Bucket) -> None:
+    bucket.put(Layout.order("main", "a", 1.0), b"hello")
+    with pytest.raises(DispatchError, match=r"orders/main/1.0_a.json is no order"):
+        route(bucket, DEPOT, arrived("a"), "bicycle")
 
 
 def test_a_depot_file_that_is_wrong_says_where(tmp_path: Path) -> None:

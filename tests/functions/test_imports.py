@@ -9,7 +9,9 @@ HEAVY = {"scipy", "onnx", "onnxruntime", "bokeh", "typer", "rich", "starlette", 
 ROOMS = {f"scones.{room}" for room in ("staging", "training", "serving", "monitoring", "cli", "console", "aws", "demo")}
 
 
-@pytest.mark.parametrize("name", ["serialize_image", "classify_image", "filter_inferences", "route_driver"])
+@pytest.mark.parametrize(
+    "name", ["serialize_image", "classify_image", "filter_inferences", "route_driver", "watch_capture"]
+)
 def test_a_handler_brings_nothing_it_does_not_need(name: str) -> None:
     code = f"import sys; from scones.functions.{name} import handler; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,7 +3,9 @@
 import base64
 import io
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +140,37 @@ def test_the_same_arrival_in_a_second_execution_is_a_duplicate(runtime: Runtime)
     second = serialize_image(event(execution=ref("e2")), runtime)
     assert second["statusCode"] == 200
     assert second["body"]["duplicate"]
+
+
+def test_of_many_executions_of_one_arrival_at_the_same_moment_one_has_it(runtime: Runtime) -> None:
+    runtime.home.put(KEY, encode_png(picture()))
+    together = threading.Barrier(16)
+
+    def serialize(n: int) -> bool:
+        together.wait()
+        return bool(serialize_image(event(execution=ref(f"e{n}")), runtime)["body"]["duplicate"])
+
+    with ThreadPoolExecutor(16) as pool:
+        duplicates = [*pool.map(serialize, range(16))]
+    assert sorted(duplicates) == [False] + [True] * 15
+    [claim] = runtime.home.list(Layout.claim_series("vehicles/main/driver-1/a1"))
+    assert runtime.home.get_json(claim)["name"] == f"e{duplicates.index(False)}"
+
+
+def test_of_many_executions_that_take_a_claim_over_at_the_same_moment_one_gets_it(
+    runtime: Runtime, clock: Clock
+) -> None:
+    runtime.home.put(KEY, encode_png(picture()))
+    serialize_image(event(execution=ref("dead")), runtime)
+    clock.now += runtime.settings.claim_lease + 1
+    together = threading.Barrier(16)
+
+    def serialize(n: int) -> bool:
+        together.wait()
+        return bool(serialize_image(event(execution=ref(f"e{n}")), runtime)["body"]["duplicate"])
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sorted(pool.map(serialize, range(16))) == [False] + [True] * 15
 
 
 def test_a_retried_step_finds_its_own_claim(runtime: Runtime) -> None:

@@ -259,21 +259,6 @@ def test_a_command_that_fails_says_so_in_the_failure_file_and_with_exit_code_1(r
     assert "Traceback" in failure
 
 
-def test_the_image_runs_train_and_then_serve(root: Path, tmp_path: Path) -> None:
-    stages = re.findall(r"^ENTRYPOINT (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.M)
-    assert [json.loads(words) for words in stages] == [["scones"]]
-    with start("train", "--ml-root", str(root), cwd=tmp_path) as child:
-        out, err = child.communicate(timeout=120)
-    assert child.returncode == 0, err
-    assert found("calibration:accuracy", out)
-    words = ("serve", "--model-dir", str(root / "model"), "--no-capture", "--port", "0", "--json")
-    with start(*words, cwd=tmp_path) as child:
-        assert child.stdout is not None
-        assert json.loads(child.stdout.readline())["model_version"] == Classifier.load(root / "model").info.version
-        child.send_signal(signal.SIGTERM)
-    assert child.returncode == 0
-
-
 def test_hyperparameters_and_metrics_are_documented_with_their_defaults() -> None:
     text = (ROOT / "docs/reference.md").read_text()
     section = text[text.index("\n## The training container\n") :]

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from scones.bundle import read_bundle
+from scones.capture import read_capture
 from scones.classifier import Classifier
 from scones.errors import EndpointBusy
 from scones.functions.filter_inferences import filter_inferences
 from scones.settings import Settings
-from scones.store import Bucket, open_bucket
+from scones.store import Bucket, Layout, open_bucket
 from scones.workflow.application import check_endpoint, open_engine
 from scones.workflow.arrivals import execution_name, find_arrivals, outcome
 from scones.workflow.engine import Engine
@@ -50,6 +51,19 @@ def test_an_unsure_picture_waits_for_a_person_and_is_never_routed(
     assert ended.output["arrival"] == "vehicles/main/driver-1/a1"
     assert engine.status(ended.name, "review") == "RUNNING"
     assert not bucket.exists("routes/vehicles/main/driver-1/a1.json")
+
+
+def test_a_floor_of_the_threshold_and_the_share_that_is_captured_hold_here_as_on_aws(
+    settings: Settings, bucket: Bucket, png_bytes: Callable[..., bytes]
+) -> None:
+    mine = settings.model_copy(update={"threshold_floor": 1.0, "capture_share": 1.0})
+    with open_engine(mine) as engine:
+        ended = work(engine, bucket, arrive(bucket, png_bytes(RED)))
+    assert (outcome(ended), ended.output["threshold"]) == ("review", 1.0)
+    [record] = read_capture(bucket, Layout.CAPTURE)
+    assert (record.inference_id, record.attributes["threshold"]) == (ended.name, "1.0")
+    [key] = bucket.list(Layout.CAPTURE)
+    assert f"{ended.started:%Y/%m/%d/%H/%M-%S}" in key
 
 
 def test_the_same_arrival_delivered_twice_is_worked_once(

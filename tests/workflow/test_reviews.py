@@ -218,8 +218,40 @@ def test_a_question_lives_through_a_restart(open_desk: Callable[..., Desk], unsu
     first.engine.stop()
     first.say("bicycle")  # while nobody runs the engine
     second = open_desk()
-    assert second.deliver() == [A1]
     assert second.ended(asked.name).output["outcome"] == "routed"
+    assert second.deliver() == []
+
+
+def test_an_answer_in_time_counts_though_the_engine_is_opened_after_the_deadline(
+    open_desk: Callable[..., Desk], unsure: bytes
+) -> None:
+    first = open_desk()
+    asked, silent = first.ask(unsure), first.ask(unsure, "a2")
+    first.engine.stop()
+    first.say("motorcycle")
+    first.clock.move(10_000)
+    second = open_desk()
+    assert second.ended(asked.name).output["bay"] == "motorcycle bay"
+    assert second.ended(silent.name).output["outcome"] == "manual"
+
+
+def test_an_engine_does_not_open_on_a_store_that_may_hold_answers_and_is_away(
+    open_desk: Callable[..., Desk], unsure: bytes
+) -> None:
+    first = open_desk()
+    asked = first.ask(unsure)
+    first.engine.stop()
+    first.say("motorcycle")
+    first.clock.move(10_000)
+    assert first.bucket.folder is not None
+    answers = first.bucket.folder / "answers"
+    kept = answers.rename(answers.with_name("kept"))
+    answers.symlink_to(answers)  # whatever is looked up below it, the disk refuses
+    with pytest.raises(StoreError, match="cannot look up answers"):
+        open_desk()
+    answers.unlink()
+    kept.rename(answers)
+    assert open_desk().ended(asked.name).output["bay"] == "motorcycle bay"
 
 
 def test_a_deadline_that_passes_while_no_engine_runs_is_kept(open_desk: Callable[..., Desk], unsure: bytes) -> None:

@@ -24,11 +24,14 @@ from botocore.exceptions import (
 from scones.errors import AwsAccess, AwsError
 
 if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
     from mypy_boto3_budgets import BudgetsClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_codebuild import CodeBuildClient
     from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_pricing import PricingClient
@@ -36,10 +39,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_sts import STSClient
+    from mypy_boto3_xray import XRayClient
 
 __all__ = ["Account", "connect", "error_code", "explained"]
 
@@ -81,6 +87,11 @@ class Account:
             return self.sts.get_caller_identity()["Account"]
 
     @cached_property
+    def autoscaling(self) -> ApplicationAutoScalingClient:
+        """Application Auto Scaling: how many instances an endpoint has."""
+        return self._session.client("application-autoscaling", config=_CONFIG)
+
+    @cached_property
     def budgets(self) -> BudgetsClient:
         """AWS Budgets."""
         return self._session.client("budgets", config=_CONFIG)
@@ -106,9 +117,19 @@ class Account:
         return self._session.client("ecr", config=_CONFIG)
 
     @cached_property
+    def events(self) -> EventBridgeClient:
+        """EventBridge: rules."""
+        return self._session.client("events", config=_CONFIG)
+
+    @cached_property
     def functions(self) -> LambdaClient:
         """Lambda."""
         return self._session.client("lambda", config=_CONFIG)
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """IAM: roles and policies."""
+        return self._session.client("iam", config=_CONFIG)
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:
@@ -118,7 +139,8 @@ class Account:
     @cached_property
     def pricing(self) -> PricingClient:
         """The Price List, which only a few regions have."""
-        return self._session.client("pricing", region_name="us-east-1", config=_CONFIG)
+        once = _CONFIG.merge(Config(retries={"total_max_attempts": 1}))  # there is a table that takes its place
+        return self._session.client("pricing", region_name="us-east-1", config=once)
 
     @cached_property
     def quotas(self) -> ServiceQuotasClient:
@@ -141,9 +163,19 @@ class Account:
         return self._session.client("sagemaker-runtime", config=_CONFIG)
 
     @cached_property
+    def scheduler(self) -> EventBridgeSchedulerClient:
+        """EventBridge Scheduler."""
+        return self._session.client("scheduler", config=_CONFIG)
+
+    @cached_property
     def sns(self) -> SNSClient:
         """SNS."""
         return self._session.client("sns", config=_CONFIG)
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """SQS."""
+        return self._session.client("sqs", config=_CONFIG)
 
     @cached_property
     def stepfunctions(self) -> SFNClient:
@@ -159,6 +191,11 @@ class Account:
     def tags(self) -> ResourceGroupsTaggingAPIClient:
         """The tagging API: what has a tag."""
         return self._session.client("resourcegroupstaggingapi", config=_CONFIG)
+
+    @cached_property
+    def xray(self) -> XRayClient:
+        """X-Ray: what is traced."""
+        return self._session.client("xray", config=_CONFIG)
 
 
 def connect(region: str | None = None, profile: str | None = None) -> Account:

@@ -12,9 +12,10 @@ INLINE_BYTES = 51_200
 
 
 def template(name: Literal["bootstrap", "app"]) -> str:
-    """The text of a template, YAML.
+    """The text of a template, YAML, without the lines that are comments: so that it fits into a request.
 
     Args:
         name: ``bootstrap`` is what must be there first, ``app`` the application.
     """
-    return (resources.files("scones.aws") / "templates" / f"{name}.yaml").read_text("utf-8")
+    lines = (resources.files("scones.aws") / "templates" / f"{name}.yaml").read_text("utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.lstrip().startswith("#"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import traceback
 from typing import Annotated
@@ -9,6 +11,7 @@ from typing import Annotated
 import typer
 
 from scones.cli.answer import answer
+from scones.cli.aws import aws
 from scones.cli.batch import batch
 from scones.cli.classify import classify
 from scones.cli.clean import clean
@@ -18,6 +21,7 @@ from scones.cli.dead_letters import dead_letters
 from scones.cli.demo import demo
 from scones.cli.evaluate import evaluate
 from scones.cli.executions import executions
+from scones.cli.forget import forget
 from scones.cli.generate import generate
 from scones.cli.models import models
 from scones.cli.monitor import monitor
@@ -95,10 +99,12 @@ for _verb in (
     reviews,
     answer,
     orders,
+    forget,
     clean,
     pretrain,
 ):
     app.command()(_verb)
+app.add_typer(aws, name="aws")
 app.add_typer(monitor, name="monitor")
 app.add_typer(notify, name="notify")
 app.add_typer(task, name="task")
@@ -107,6 +113,8 @@ app.add_typer(workflow, name="workflow")
 
 def main() -> None:
     """Run the command line; an error is one clear line and its own exit code."""
+    if os.getpid() == 1:  # of a container: the kernel keeps signals from it that it has no handler for
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except Exception as error:  # noqa: BLE001 - the last place where a person can be told in one line

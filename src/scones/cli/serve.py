@@ -73,6 +73,7 @@ def serve(
         CaptureWriter,
         bind,
         build_app,
+        give_up_root,
         holds_model,
         listening_url,
         run_server,
@@ -119,6 +120,8 @@ def serve(
                 access_log=access_log,
             )
             url = listening_url(listener)
+            if in_container:
+                give_up_root()
 
             def on_ready() -> None:
                 if as_json:

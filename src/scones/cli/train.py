@@ -64,6 +64,7 @@ def train(
     from datetime import UTC, datetime
 
     from scones.cli._fine_tuning import Shown, ended_by_sigterm, train_in_container
+    from scones.cli._trained import tell_trained
     from scones.errors import SettingsError
     from scones.registry import register
     from scones.settings import Settings
@@ -87,7 +88,6 @@ def train(
     chosen = load_task(settings.task)
     place = open_bucket(settings.store, settings.bucket)
     staged = load_dataset(place, chosen.name, dataset)
-    err = console()
     now = datetime.now(UTC)
     folder = checkpoints or Path(".scones/checkpoints") / chosen.name
     with ended_by_sigterm() as ending, progress_bar() as bar:
@@ -100,26 +100,11 @@ def train(
     info, bundle = saved.info, place.url(saved.key)
     if trained.checkpoint:
         trained.checkpoint.unlink(missing_ok=True)
-        err.print(f"learning curve: {place.url(save_curve(place, info, trained.curve))}", soft_wrap=True)
+        console().print(f"learning curve: {place.url(save_curve(place, info, trained.curve))}", soft_wrap=True)
     if as_json:
         print_json({"bundle": bundle, "in_production": saved.in_production, **info.model_dump()})
         return
-    err.print(
-        f"model [bold]{info.version}[/] of task {info.task}, from dataset {info.dataset}, backbone {info.backbone}"
-    )
-    metrics = info.metrics
-    err.print(
-        f"accuracy on {metrics['calibration_pictures']} calibration pictures: {metrics['calibration_accuracy']:.1%}; "
-        f"temperature {info.temperature:.2f}"
-    )
-    colour = "green" if info.threshold.origin == "fitted" else "yellow"
-    err.print(f"[{colour}]threshold {info.threshold.value:.4f} ({info.threshold.origin})[/]: {info.threshold.note}")
-    same = repeated(task=task, store=store, bucket=bucket)
-    if saved.in_production:
-        state, onward = "in production, as the task's first model", "serve"
-    else:
-        state, onward = "the candidate now, production stays as it is", "promote"
-    err.print(f"{state}; next: scones evaluate{same}, then scones {onward}{same}", soft_wrap=True, markup=False)
+    tell_trained(saved, repeated(task=task, store=store, bucket=bucket))
     typer.echo(bundle)
 
 

@@ -6,13 +6,16 @@ import base64
 import binascii
 import json
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from scones.capture import CaptureRecord
 from scones.contracts import Answer, Body, parse, unwrap
 from scones.errors import EndpointBusy, EndpointRejected, MessageError
+from scones.functions.answer_capture import capture_answer, is_captured
 from scones.functions.runtime import Runtime, default_runtime
 from scones.task import load_task
 
@@ -24,9 +27,12 @@ _BUSY_STATUS = {408, 429, 500, 502, 503, 504}
 def classify_image(event: Any, runtime: Runtime) -> dict[str, Any]:
     """Send the picture to the endpoint and add its answer to the message.
 
+    The threshold is the endpoint's, or ``threshold_floor`` where that is more. ``capture_share`` of the answers is
+    captured here; a store that fails is no reason to fail.
+
     Args:
         event: what ``serialize_image`` returned; its body may be an object or JSON text.
-        runtime: settings and the endpoint's client.
+        runtime: settings, clock, the endpoint's client and the bucket.
 
     Returns:
         ``{"statusCode": 200, "body": {…, "inferences": [p0, p1], "label", "confidence", "threshold",
@@ -64,14 +70,29 @@ def classify_image(event: Any, runtime: Runtime) -> dict[str, Any]:
             f"endpoint {runtime.settings.endpoint} answers {len(probabilities)} probabilities for "
             f"{len(answer.labels)} labels: deploy a model of task {body.task}"
         )
-    confidence = max(probabilities)
+    confidence, threshold = max(probabilities), max(answer.threshold, runtime.settings.threshold_floor)
+    if is_captured(inference_id, runtime.settings.capture_share):
+        record = CaptureRecord(
+            event_id=inference_id,
+            inference_id=inference_id,
+            time=datetime.fromtimestamp(runtime.clock(), UTC),
+            probabilities=tuple(probabilities),
+            content_type=body.content_type,
+            picture=picture,
+            attributes={
+                "model_version": answer.model_version,
+                "threshold": repr(threshold),
+                "labels": ",".join(answer.labels),
+            },
+        )
+        capture_answer(runtime, record, body.execution_started)
     update = {
         "inferences": probabilities,
         "label": answer.labels[probabilities.index(confidence)],
         "confidence": confidence,
-        "threshold": answer.threshold,
+        "threshold": threshold,
         "model_version": answer.model_version,
-        "inference_id": answer.inference_id,
+        "inference_id": inference_id,  # the caller's, as in the capture: a container need not be told it
     }
     return {"statusCode": 200, "body": body.model_copy(update=update).model_dump()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -35,6 +36,8 @@ def endpoint_client(settings: Settings) -> SageMakerRuntimeClient:
     An endpoint on this machine gets requests without a signature: no credentials are looked up or sent,
     no AWS variable or folder is read, and no proxy is asked.
     """
+    # at DEBUG it writes down the body of each request, and that is the picture
+    logging.getLogger("botocore.endpoint").setLevel(logging.INFO)
     config = Config(
         connect_timeout=min(settings.endpoint_timeout, 3.0),
         read_timeout=settings.endpoint_timeout,

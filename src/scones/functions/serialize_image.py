@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from typing import Any
 
 from scones.contracts import Arrival, Body, ExecutionInput, ExecutionRef, parse, picture_type, unwrap
@@ -50,6 +51,7 @@ def serialize_image(event: Any, runtime: Runtime) -> dict[str, Any]:
         s3_bucket=request.s3_bucket,
         s3_key=request.s3_key,
         execution=request.execution.name if request.execution else "",
+        execution_started=request.execution.start_time if request.execution else "",
     )
     if request.execution and not _claim(arrival, request, request.execution, runtime):
         return {"statusCode": 200, "body": body.model_copy(update={"duplicate": True}).model_dump()}
@@ -71,21 +73,23 @@ def _claim(arrival: Arrival, request: ExecutionInput, execution: ExecutionRef, r
     series, now = Layout.claim_series(arrival.path), runtime.clock()
     picture = {"s3_bucket": request.s3_bucket, "s3_key": request.s3_key}
     claim = {**execution.model_dump(), **picture, "at": now}
+    with suppress(ObjectExists):  # nearly every arrival comes once: no need to look first
+        runtime.home.append(series, claim, after=0)
+        return True
     number = runtime.home.latest_number(series)
-    if number:
-        held = runtime.home.get_json(Layout.record(series, number))
-        _check_picture(held, picture)
-        if _is_by(held, execution):  # this step again, after a retry or a restart
-            return True
-        results = (Layout.route(arrival.path), Layout.result(arrival.path), Layout.review(arrival.path))
-        if any(map(runtime.home.exists, results)):
-            return False
-        # a clock that went backwards makes an age negative: the claim then holds, which is the safe side
-        expired = now - held["at"] > runtime.settings.claim_lease
-        if not expired and held["name"] not in request.supersedes:
-            return False
+    held = runtime.home.get_json(Layout.record(series, number))
+    _check_picture(held, picture)
+    if _is_by(held, execution):  # this step again, after a retry or a restart
+        return True
+    results = (Layout.route(arrival.path), Layout.result(arrival.path), Layout.review(arrival.path))
+    if any(map(runtime.home.exists, results)):
+        return False
+    # a clock that went backwards makes an age negative: the claim then holds, which is the safe side
+    expired = now - held["at"] > runtime.settings.claim_lease
+    if not expired and held["name"] not in request.supersedes:
+        return False
     try:
-        runtime.home.create_json(Layout.record(series, number + 1), claim)
+        runtime.home.append(series, claim, after=number)
     except ObjectExists:  # of two at the same moment, one
         held = runtime.home.get_json(Layout.record(series, number + 1))
         _check_picture(held, picture)

@@ -16,10 +16,6 @@ from scones.monitoring.timeline import BUCKETS, TimeBin, Timeline
 
 __all__ = ["Dot", "Summary", "Unsure", "VersionFigures", "summarise"]
 
-_ROUNDING = 1e-4  # CSV answers are rounded, and float32 sums stray a little
-
-_YEARS = (1971, 9000)  # outside of them a bin could start before or end after what a datetime holds
-
 
 @dataclass(frozen=True)
 class Unsure:
@@ -214,12 +210,12 @@ def summarise(
     unsure, dots = _Largest[Unsure](keep), _Largest[Dot](sample)
     without_picture = 0
     for record in records:
-        if (fault := _fault(record)) is not None:
+        if (fault := record.fault) is not None:
             problems.add(f"record {record.event_id}", fault)
             continue
-        confidence = min(1.0, float(max(record.probabilities)))
-        limit = _threshold(record, threshold)
-        label = _label(record, labels)
+        confidence = record.confidence
+        limit = record.threshold(threshold)
+        label = record.label(labels)
         below = limit is not None and confidence < limit
         timeline.add(record.time, confidence, limit)
         mix[label] += 1
@@ -298,36 +294,6 @@ def _versions(versions: dict[str, _Version]) -> tuple[VersionFigures, ...]:
         for name, one in versions.items()
     ]
     return tuple(sorted(found, key=lambda entry: (entry.first, entry.version)))
-
-
-def _fault(record: CaptureRecord) -> str | None:
-    if not _YEARS[0] <= record.time.year < _YEARS[1]:
-        return f"its time {record.time.isoformat()} cannot be right"
-    if not record.probabilities:
-        return "its answer is empty"
-    for value in record.probabilities:
-        if not -_ROUNDING <= value <= 1 + _ROUNDING:  # NaN fails this too
-            return f"its answer holds {value}, which is no probability"
-    return None
-
-
-def _threshold(record: CaptureRecord, given: float | None) -> float | None:
-    text = record.attributes.get("threshold")
-    if text is None:
-        return given
-    try:
-        value = float(text)
-    except ValueError:
-        return given
-    return value if 0 <= value <= 1 else given
-
-
-def _label(record: CaptureRecord, given: Sequence[str]) -> str:
-    place = record.probabilities.index(max(record.probabilities))
-    for names in (record.attributes.get("labels", "").split(","), given):
-        if len(names) == len(record.probabilities) and names[place]:
-            return names[place]
-    return f"class {place}"
 
 
 def _iso(time: datetime | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scones.serving.app import VARIANT, build_app
 from scones.serving.capture_writer import CaptureWriter
 from scones.serving.model import SAGEMAKER_MODEL_DIR, holds_model
+from scones.serving.root import give_up_root
 from scones.serving.server import background_server, bind, listening_url, run_server
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "background_server",
     "bind",
     "build_app",
+    "give_up_root",
     "holds_model",
     "listening_url",
     "run_server",

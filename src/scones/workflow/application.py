@@ -18,6 +18,7 @@ from scones.functions.serialize_image import serialize_image
 from scones.settings import Settings
 from scones.workflow.definitions import MACHINES, definition, substitutions
 from scones.workflow.engine import Clock, Engine, Event, Json, Listed, Publish, SystemClock, load
+from scones.workflow.reviews import Answers
 
 __all__ = ["Function", "check_endpoint", "on_this_machine", "open_engine"]
 
@@ -93,6 +94,7 @@ def open_engine(
     Raises:
         DefinitionError: a machine's definition is wrong.
         JournalError: the journal cannot be used.
+        StoreError: the store does not answer, and reviews wait that may have been answered.
     """
     clock = clock or SystemClock()
     runtime = Runtime(settings, clock.now)
@@ -106,6 +108,8 @@ def open_engine(
         clock=clock,
         concurrency=concurrency,
         on_event=on_event,
+        # what people said while no engine ran counts before their time is over
+        first=lambda engine: Answers(engine, runtime.home).deliver(),
     )
 
 

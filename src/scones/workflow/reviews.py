@@ -15,13 +15,24 @@ from typing import TYPE_CHECKING
 from scones.contracts import Arrival, PersonsAnswer, Review, parse
 from scones.errors import MessageError, ObjectExists, ObjectMissing, SconesError, StoreError, WorkflowError
 from scones.store import Bucket, Layout
-from scones.workflow.engine import TaskTimedOut
+from scones.workflow.engine import TaskTimedOut, is_engine_token
 from scones.workflow.repeats import next_name, repeats
 
 if TYPE_CHECKING:
     from scones.workflow.engine import Engine, Event, ExecutionDetail
 
-__all__ = ["MACHINE", "Answers", "answer_review", "ask_again", "find_review", "has_asked", "open_reviews"]
+__all__ = [
+    "MACHINE",
+    "Answers",
+    "answer_review",
+    "ask_again",
+    "find_review",
+    "first_answer",
+    "has_asked",
+    "open_reviews",
+    "too_late",
+    "waits_on_aws",
+]
 
 MACHINE = "review"
 """The state machine that asks a person."""
@@ -89,19 +100,43 @@ def answer_review(
         raise MessageError(f"label {label!r} is none of task {review.task}: use one of {', '.join(labels)}")
     key = Layout.answer(review.path)
     if not bucket.exists(key) and (now >= review.deadline or bucket.exists(Layout.result(review.path))):
-        raise WorkflowError(
-            f"it is too late to answer {review.path}: a person had {review.seconds} s, until "
-            f"{review.deadline:%Y-%m-%d %H:%M:%S} UTC, and then the safe default is taken"
-        )
+        raise too_late(review)
     answer = PersonsAnswer(label=label, by=by, at=now.astimezone(UTC).isoformat(timespec="seconds"))
     try:
         bucket.create_json(key, answer.model_dump())
     except ObjectExists:
-        first = parse(PersonsAnswer, bucket.get_json(key), key)
+        first = first_answer(bucket, review)
         raise ObjectExists(
             f"{first.by} answered {review.path} before, at {first.at}, with {first.label!r}: the first answer stands"
         ) from None
     return answer
+
+
+def first_answer(bucket: Bucket, review: Review) -> PersonsAnswer:
+    """The answer that a review has, which stands.
+
+    Raises:
+        ObjectMissing: nobody has answered.
+        MessageError: it lacks a field.
+    """
+    key = Layout.answer(review.path)
+    return parse(PersonsAnswer, bucket.get_json(key), key)
+
+
+def too_late(review: Review) -> WorkflowError:
+    """That the time for an answer is over."""
+    return WorkflowError(
+        f"it is too late to answer {review.path}: a person had {review.seconds} s, until "
+        f"{review.deadline:%Y-%m-%d %H:%M:%S} UTC, and then the safe default is taken"
+    )
+
+
+def waits_on_aws(bucket: Bucket, review: Review) -> bool:
+    """Whether Step Functions asked, where no process of ours hands answers on (:mod:`scones.aws.answers`).
+
+    An engine of ours may work on a bucket of S3 too, so the token says whose it is.
+    """
+    return bucket.folder is None and not is_engine_token(review.task_token)
 
 
 class Answers:

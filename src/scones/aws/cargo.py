@@ -1,0 +1,143 @@
+"""What a deployment takes to AWS: the templates, the values of their parameters, and what those name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scones.aws.account import Account
+from scones.aws.artefacts import Artefact, definition_artefact, model_artefact, package_artefact
+from scones.aws.change_sets import Declared, declared_parameters
+from scones.aws.image import image_tag, source
+from scones.aws.names import Names
+from scones.aws.packages import Package, Target
+from scones.aws.stacks import describe
+from scones.errors import SettingsError
+from scones.settings import Settings
+from scones.staging import Dataset, load_dataset
+from scones.store import open_bucket
+from scones.task import load_task
+from scones.workflow.definitions import MACHINES
+
+__all__ = ["Cargo", "Templates", "load_cargo"]
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The texts of the templates of both stacks."""
+
+    bootstrap: str
+    app: str
+
+
+@dataclass(frozen=True)
+class Cargo:
+    """What a deployment takes to AWS. Making it changes nothing there.
+
+    Attributes:
+        templates: of both stacks.
+        bootstrap: values of parameters of the bootstrap stack.
+        app: values of parameters of the application's stack.
+        artefacts: what those name, for the bucket of artefacts.
+        root: what the container is built from.
+        dataset: to take along; None: none.
+    """
+
+    templates: Templates
+    bootstrap: Mapping[str, str]
+    app: Mapping[str, str]
+    artefacts: tuple[Artefact, ...]
+    root: Path
+    dataset: Dataset | None
+
+
+def load_cargo(
+    account: Account,
+    names: Names,
+    settings: Settings,
+    sets: Mapping[str, str],
+    *,
+    templates: Templates,
+    root: Path,
+    build: Callable[[Target], Sequence[Package]],
+    with_dataset: bool = False,
+) -> Cargo:
+    """Gather what a deployment takes to AWS.
+
+    Args:
+        account, names: whose stacks, and what they are called.
+        settings: tell the task, and the store with its model in production.
+        sets: values of parameters, of either stack or both.
+        templates: of both stacks.
+        root: holds the Dockerfile.
+        build: builds the functions' packages for a target.
+        with_dataset: take the task's newest dataset too.
+
+    Raises:
+        SettingsError: there is no such parameter to set, or it may not have that value.
+        BundleError: no model of the task is in production.
+        ObjectMissing: there is no dataset, and it was asked for.
+        AwsError: as AWS answers.
+    """
+    bootstrap = declared_parameters(account, templates.bootstrap)
+    app = declared_parameters(account, templates.app)
+    task = load_task(settings.task)
+    bucket = open_bucket(settings.store, settings.bucket)
+    model = model_artefact(bucket, task.name)
+    definitions = {name: definition_artefact(name) for name in MACHINES}
+    tag = image_tag(source(root))
+    own = {
+        "ArtefactBucket": names.artefacts,
+        "ImageUri": f"{_registry(names)}/{names.repository}:{tag}",
+        "ModelKey": model.key,
+        "Task": task.name,
+        **{f"{name.title()}MachineKey": one.key for name, one in definitions.items()},
+    }
+    _check(sets, {**bootstrap, **app}, taken=own.keys() | {"AppStack"})
+    given = {key: value for key, value in sets.items() if key in app}
+    target = _target(account, names, given, app)
+    packages = build(target)
+    own |= {f"{_camel(package.function)}Key": package.key for package in packages}
+    artefacts = [model, *definitions.values(), *map(package_artefact, packages)]
+    return Cargo(
+        templates=templates,
+        bootstrap={key: value for key, value in sets.items() if key in bootstrap} | {"AppStack": names.stack},
+        app=given | {"FunctionRuntime": f"python{target.python}"} | own,
+        artefacts=tuple(artefacts),
+        root=root,
+        dataset=load_dataset(bucket, task.name) if with_dataset else None,
+    )
+
+
+def _check(sets: Mapping[str, str], declared: Mapping[str, Declared], *, taken: set[str]) -> None:
+    for name, value in sets.items():
+        free = sorted(key for key in declared if key not in taken and not key.endswith("Key"))
+        if name not in free:
+            why = "is set by the deployment" if name in declared else "is no parameter"
+            raise SettingsError(f"--set {name}={value}: {name} {why}: there are {', '.join(free)}")
+        allowed = declared[name].allowed
+        if allowed and value not in allowed:
+            raise SettingsError(f"--set {name}={value}: use one of {', '.join(allowed)}")
+
+
+def _target(account: Account, names: Names, given: Mapping[str, str], declared: Mapping[str, Declared]) -> Target:
+    """What the functions run on: as given, else as they do, else this Python, whose byte code packages can hold."""
+    stack = describe(account, names.stack)
+    now = {} if stack is None or stack.planned else stack.parameters
+    here = "python{}.{}".format(*sys.version_info)
+    runtime, architecture = declared["FunctionRuntime"], declared["FunctionArchitecture"]
+    first = here if here in runtime.allowed else runtime.default
+    values = {"FunctionRuntime": first, "FunctionArchitecture": architecture.default, **now, **given}
+    return Target(str(values["FunctionRuntime"]).removeprefix("python"), str(values["FunctionArchitecture"]))
+
+
+def _registry(names: Names) -> str:
+    """The address of the account's registry of containers."""
+    domain = "amazonaws.com.cn" if names.partition == "aws-cn" else "amazonaws.com"
+    return f"{names.account}.dkr.ecr.{names.region}.{domain}"
+
+
+def _camel(function: str) -> str:
+    return "".join(part.title() for part in function.split("_"))
