@@ -15,6 +15,8 @@ import boto3
 import pytest
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
+from moto.iam.exceptions import DeleteConflictException
+from moto.iam.models import ManagedPolicy
 from moto.s3.models import s3_backends
 from moto.stepfunctions.models import StateMachine
 
@@ -206,3 +208,14 @@ def named_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
         return "EndpointName" if kind == "AWS::SageMaker::Endpoint" else by_kind(kind)
 
     monkeypatch.setattr(parsing, "resource_name_property_from_type", name_property)
+
+
+def deleted_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A managed policy goes with its stack, unless a role has it; moto leaves it behind."""
+
+    def delete(policy: ManagedPolicy, account_id: str, region_name: str) -> None:
+        if any(policy.arn in role.managed_policies for role in policy.backend.roles.values()):
+            raise DeleteConflictException("Cannot delete a policy attached to entities.")
+        del policy.backend.managed_policies[policy.arn]
+
+    monkeypatch.setattr(ManagedPolicy, "delete", delete, raising=False)

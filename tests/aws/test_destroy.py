@@ -23,7 +23,7 @@ from scones.cli import app
 from scones.errors import LeftBehind
 from tests.aws import moto_gaps
 from tests.aws.populated import VERSIONS, populate, put_job, put_versions, strangers
-from tests.aws.refusing import on_call, refuse
+from tests.aws.refusing import answer, on_call, refuse
 
 ENDS = {
     "stack": ("cloudformation", "DeleteStack"),
@@ -368,6 +368,16 @@ def test_a_bucket_of_another_name_is_left_though_it_has_the_tag(account: Account
     [left] = heard.destroy(account, names)
     assert left.why == "it has the stack's tag, but scones makes no bucket of this name: remove it by hand"
     assert len(account.s3.list_object_versions(Bucket="scones-archive")["Versions"]) == 2
+
+
+def test_a_tag_of_what_may_be_gone_is_told_and_not_waited_for(account: Account, names: Names, heard: Heard) -> None:
+    arn = "arn:aws:sqs:eu-west-1:123456789012:old"
+    tagged = {"ResourceTagMappingList": [{"ResourceARN": arn, "Tags": [{"Key": TAG, "Value": "scones"}]}]}
+    answer(account.tags, "GetResources", tagged)
+    [left] = heard.destroy(account, names)
+    assert (left.kind, left.name) == ("queue", "old")
+    assert left.why.endswith("look, and remove it by hand")
+    assert heard.pauses == []
 
 
 def failing_deletes(monkeypatch: pytest.MonkeyPatch, times: int) -> None:

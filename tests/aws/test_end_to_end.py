@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.cloudformation import parsing
+from moto.cloudformation.exceptions import ValidationError as StackError
 from moto.sagemaker.exceptions import ValidationError
 from moto.sagemaker.models import FakeEndpoint
 from PIL import Image
@@ -22,7 +25,7 @@ from scones.aws.names import Names
 from scones.bundle import read_bundle
 from scones.cli import app
 from scones.dispatch import add_orders, sample_orders
-from scones.errors import LeftBehind, StackFailed
+from scones.errors import StackFailed
 from scones.registry import register
 from scones.store import open_bucket
 from tests.aws import moto_gaps, moto_kinds
@@ -40,10 +43,10 @@ def _as_aws(monkeypatch: pytest.MonkeyPatch) -> None:
         moto_gaps.builds,
         moto_gaps.emptied_repositories,
         moto_gaps.tagged_endpoint_configs,
-        moto_gaps.held_policies,
         moto_kinds.missing_kinds,
         moto_kinds.definitions_in_s3,
         moto_kinds.named_endpoints,
+        moto_kinds.deleted_policies,
     ):
         gap(monkeypatch)
 
@@ -119,23 +122,21 @@ def test_what_fails_on_the_way_in_or_out_leaves_nothing_and_a_second_try_works(
     def refuse(*_: Any, **__: Any) -> None:
         raise ValidationError("the account-level service limit for ml.m5.large is 0")
 
+    def in_use(*_: Any, **__: Any) -> None:
+        raise StackError("scones", "a resource of it is in use")
+
     with monkeypatch.context() as full:
         full.setattr(FakeEndpoint, "create_from_cloudformation_json", refuse)
         failed = run("deploy", "--yes", *SETS)
     assert isinstance(failed.exception, StackFailed)
     assert "service limit for ml.m5.large is 0; nothing of it is left" in str(failed.exception)
-    kinds = {one.kind for one in take_inventory(account, names)}
-    assert not kinds & {"function", "state machine", "endpoint", "rule", "topic", "alarm"}, kinds
+    first = re.compile(r"bootstrap|container|artefacts|build|training")  # what the bootstrap stack holds
+    assert [one for one in take_inventory(account, names) if not first.search(one.name)] == []
     assert scones("deploy", "--yes", *SETS)["changed"] == ["scones"]
 
-    account.iam.create_role(RoleName="another-team", AssumeRolePolicyDocument="{}")
-    callers = f"arn:aws:iam::{names.account}:policy/scones-callers-{names.region}"
-    account.iam.attach_role_policy(RoleName="another-team", PolicyArn=callers)
-    held = run("destroy", "--yes")
-    assert isinstance(held.exception, LeftBehind)
-    assert "scones-callers" in held.output
-    account.iam.detach_role_policy(RoleName="another-team", PolicyArn=callers)
-    assert scones("destroy", "--yes")["left"] == []
+    with monkeypatch.context() as held:
+        held.setattr(parsing.ResourceMap, "delete", in_use)
+        assert scones("destroy", "--yes")["left"] == []  # what the stack did not take along goes by its name
     assert take_inventory(account, names) == []
 
 

@@ -140,7 +140,7 @@ def test_the_tag_of_a_stack_in_another_region_says_nothing_of_what_has_one_name_
     answer(account.tags, "GetResources", tagged_answer(*arns))
     refuse(account.iam, "ListPolicies")
     found = [(one.kind, one.name) for one in take_inventory(account, names) if one.seen]
-    assert found == [("policy", "policy/scones-callers-eu-west-1")]
+    assert found == [("policy", "scones-callers-eu-west-1")]
 
 
 def test_a_service_that_refuses_hides_its_own_alone_and_is_named(account: Account, names: Names) -> None:

@@ -66,7 +66,7 @@ class Assumptions(BaseModel):
         4_000
     )
     traced_a_second: Annotated[float, Field(ge=0, description="Executions a second that X-Ray traces in any case")] = (
-        1.0
+        0
     )
     traced_share: Annotated[float, Field(ge=0, le=1, description="Share of the others that it traces")] = 0.05
     monitor_seconds: Annotated[float, Field(ge=0, description="The monitor, a run, without files")] = 3.0

@@ -18,6 +18,7 @@ from scones.aws.stack_events import StackEvent
 from scones.aws.stacks import delete_stack
 from scones.aws.versions import delete_versions
 from scones.errors import AwsError, LeftBehind
+from scones.page.numbers import plural
 
 __all__ = ["destroy"]
 
@@ -25,6 +26,8 @@ _PAUSE: Final = 10.0
 """Seconds from look to look."""
 _LOOKS: Final = 30
 """Looks at what is going: a training job has two minutes to end, and then puts its model down."""
+_TOLD: Final = 10_000
+"""Versions from report to report while a bucket is emptied."""
 _ROUNDS: Final = 5
 """Times that a bucket is emptied: whoever writes into it may have one more object on the way."""
 
@@ -115,9 +118,8 @@ class _Steps:
     def delete_bucket(self, account: Account, bucket: Found) -> None:
         """Empty it, with all versions, and delete it."""
         for _ in range(_ROUNDS):
-            delete_versions(
-                account, bucket.name, "", lambda gone: self._report(f"{gone:,} versions gone from {bucket.name}")
-            )
+            gone = delete_versions(account, bucket.name, "", partial(self._count, bucket.name))
+            self._report(f"{plural(gone, 'version')} gone from {bucket.name}")
             with explained(f"delete bucket {bucket.name}"):
                 try:
                     account.s3.delete_bucket(Bucket=bucket.name)
@@ -130,6 +132,10 @@ class _Steps:
             self._pause(_PAUSE)
         raise AwsError(f"bucket {bucket.name} fills while it is emptied: stop what writes into it, then do this again")
 
+    def _count(self, bucket: str, gone: int) -> None:
+        if gone % _TOLD == 0:
+            self._report(f"{gone:,} versions gone from {bucket}, and more to go")
+
     def clear(self, kept: set[str]) -> list[Found]:
         """Remove what no stack holds, until nothing is left or nothing more goes; answers what is left, and why."""
         going, before = True, None
@@ -139,7 +145,7 @@ class _Steps:
                 for one in take_inventory(self._account, self._names)
                 if not (one.kind == "bucket" and one.name in kept)
             ]
-            loose = [one for one in left if one.kind in REMOVABLE and not one.holder]
+            loose = [one for one in left if one.kind in REMOVABLE and not one.holder and not one.why]
             if any(not one.seen and one.kind in HELD for one in left):  # a stack may hold whatever it can
                 loose = [one for one in loose if one.kind == "training job"]
             if not loose or not going or look == _LOOKS:

@@ -163,13 +163,8 @@ def _by_tag_only(names: Names, tags: Mapping[str, str], listed: Mapping[str, set
             if kind.everywhere and not arn.endswith(names.region):  # of the stack of this name in another region
                 continue
         service, resource = arn.split(":", 5)[2::3]
-        yield Found(
-            kind.name if kind else service,
-            resource,
-            arn,
-            "tag",
-            why="only its tag says that it is there, and tags stay for a while: look, and remove it by hand",
-        )
+        why = "only its tag says that it is there, and tags stay for a while: look, and remove it by hand"
+        yield Found(*((kind.name, kind.short(arn)) if kind else (service, resource)), arn, "tag", why=why)
 
 
 def contents(account: Account, found: Found) -> str:

@@ -53,12 +53,16 @@ class Kind:
         """A thing of this ARN is of this kind, and ``look`` lists it if it is there."""
         if not self.owns(arn):
             return False
-        name = _after_account(arn).removeprefix(self.arn)
+        name = self.short(arn)
         return self.of == "all" or (name.startswith(names.stack) if self.of == "begins" else names.stack in name)
 
     def owns(self, arn: str) -> bool:
         """The ARN is of this kind."""
         return _after_account(arn).startswith(self.arn)
+
+    def short(self, arn: str) -> str:
+        """The name in an ARN of this kind."""
+        return _after_account(arn).removeprefix(self.arn)
 
 
 def _after_account(arn: str) -> str:

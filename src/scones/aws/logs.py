@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -128,7 +127,7 @@ def follow_logs(
     account: Account,
     groups: Callable[[], Sequence[LogGroup]],
     since: datetime,
-    pause: Callable[[float], object] = time.sleep,
+    pause: Callable[[float], object],
 ) -> Iterator[LogEvent]:
     """The lines of several logs as they come, for ever.
 

@@ -113,7 +113,8 @@ class Quantities:
         scaling = 0 if self._serverless else SCALING_ALARMS
         yield "alarms, by the metrics that they look at", "cloudwatch.alarms", ALARM_METRICS + scaling
         yield "metrics of the monitor", "cloudwatch.metrics", METRICS
-        yield "dashboard", "cloudwatch.dashboards", 1
+        if self._text("ShowDashboard") == "true":
+            yield "dashboard", "cloudwatch.dashboards", 1
         yield "budget", "budgets.budget", 1
         yield from self._monitor()
         yield "container images", "ecr.storage", self._assumed.image_gigabytes

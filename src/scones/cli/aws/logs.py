@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -60,7 +61,7 @@ def logs(
         if not follow:
             return
     events = (
-        follow_logs(account, partial(find_groups, account, names, parts), start)
+        follow_logs(account, partial(find_groups, account, names, parts), start, time.sleep)
         if follow
         else read_logs(account, groups, start)
     )
