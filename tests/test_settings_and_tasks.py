@@ -9,6 +9,12 @@ from scones.settings import Settings
 from scones.task import load_task, task_names
 
 
+@pytest.mark.parametrize("name", ["Scones", "s", "scones-bootstrap", "scones-artefacts", "x" * 26])
+def test_a_stack_whose_parts_could_not_be_named_after_it_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="stack"):
+        Settings.load(environ={"SCONES_STACK": name}, file=None)
+
+
 def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None:
     file = tmp_path / "scones.toml"
     file.write_text('bucket = "file"\ndepot = "file"\nendpoint = "file"\n')

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from scones.errors import SettingsError
 
@@ -20,6 +20,13 @@ _Address = Annotated[str, Field(pattern=r"^[^\s\p{C}@<>,;]+@[^\s\p{C}@<>,;]+$")]
 def _listed(value: Any) -> Any:
     """A list, as a variable gives it: between commas."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _no_part(name: str) -> str:
+    """A stack's name; none that another stack's part has."""
+    if name.endswith(("-bootstrap", "-artefacts")):
+        raise ValueError("a part of another stack is named so: choose another name")
+    return name
 
 
 class Settings(BaseModel):
@@ -72,7 +79,7 @@ class Settings(BaseModel):
         3600, ge=1, le=99_999_999, description="Seconds that a person has for an unsure picture, then the safe default"
     )
     cifar100: Path | None = Field(None, description="Path of cifar-100-python.tar.gz, if you have it already")
-    stack: str = Field(
+    stack: Annotated[str, AfterValidator(_no_part)] = Field(
         "scones",
         pattern=r"^[a-z][a-z0-9-]{0,23}[a-z0-9]$",
         description="The name of the application's stack on AWS; what it holds is named after it",

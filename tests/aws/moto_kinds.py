@@ -53,7 +53,7 @@ def _alarm(properties: Mapping[str, Any], name: str) -> _Made:
     threshold = float(known.pop("Threshold"))
     metrics = properties.get("Metrics")
     if metrics:
-        shown = [{**one, "ReturnData": one.get("ReturnData", True)} for one in metrics]
+        shown: Any = [{**one, "ReturnData": one.get("ReturnData", True)} for one in metrics]
         client.put_metric_alarm(**known, Threshold=threshold, Metrics=shown)
     else:
         client.put_metric_alarm(**known, Threshold=threshold, Dimensions=properties.get("Dimensions", []))

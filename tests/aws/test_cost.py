@@ -296,8 +296,9 @@ def test_the_documentation_shows_the_figures_of_the_benchmark(prices: Prices, mo
     page = (ROOT / "docs/cost.md").read_text()
     for line in (*cost["table"](found), *cost["term_table"](found[10_000])):
         assert line in page
-    ratio = found[10_000]["serverless"].per_1000 / found[10_000]["course"].per_1000
-    assert f"serverless with Express costs {ratio:.0%} of the course design" in page
+    course = found[10_000]["course"].per_1000
+    serverless, lean = (found[10_000][name].per_1000 / course for name in ("serverless", "lean"))
+    assert f"serverless with Express costs {serverless:.0%} of the course design, lean {lean:.0%}" in page
     for what, saved in cost["levers"](10_000, prices, Assumptions()).items():
         assert f"| {what} | {saved:.4f} |" in page
     assert (ROOT / "docs/images/cost.svg").read_text() == cost["draw"](cost["TITLES"], found[10_000])

@@ -26,7 +26,7 @@ from scones.bundle import read_bundle
 from scones.cli import app
 from scones.dispatch import add_orders, sample_orders
 from scones.errors import StackFailed
-from scones.registry import register
+from scones.registry import history, register
 from scones.store import open_bucket
 from tests.aws import moto_gaps, moto_kinds
 from tests.aws.account_at_work import at_work
@@ -92,6 +92,7 @@ def test_a_picture_goes_through_what_was_deployed_and_nothing_is_left_of_it(
     assert done["changed"] == ["scones-bootstrap", "scones"]
     assert scones("deploy", "--yes")["changed"] == []
     bucket = open_bucket("s3://", names.bucket)
+    assert [record.version for record in history(bucket, "vehicles")] == ["tiny-1"]
     add_orders(bucket, "main", sample_orders(20, seed=1))
     for colour, name in (((255, 0, 0), "sure"), ((128, 0, 128), "unsure")):
         Image.new("RGB", (32, 32), colour).save(f"{name}.png")

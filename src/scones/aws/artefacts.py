@@ -17,7 +17,7 @@ from scones.staging.source import Progress, no_progress
 from scones.store import Bucket, Layout
 from scones.workflow.definitions import definition
 
-__all__ = ["Artefact", "definition_artefact", "model_artefact", "package_artefact", "upload"]
+__all__ = ["Artefact", "bundle_artefact", "definition_artefact", "model_artefact", "package_artefact", "upload"]
 
 _AT_ONCE = 8
 """Objects that are uploaded at a time."""
@@ -69,6 +69,17 @@ def model_artefact(bucket: Bucket, task: str) -> Artefact:
             "with `scones promote`, or go back with `scones rollback`"
         )
     return Artefact(key, found.size, lambda: bucket.get(key))
+
+
+def bundle_artefact(bucket: Bucket, model: Artefact) -> Artefact:
+    """What is known of a model, for the application's bucket: the monitor compares with it.
+
+    Raises:
+        ObjectMissing: it is gone.
+    """
+    key = model.key.replace("model.tar.gz", "bundle.json")
+    text = bucket.get(key)
+    return Artefact(key, len(text), lambda: text)
 
 
 def upload(

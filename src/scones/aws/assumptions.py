@@ -65,9 +65,7 @@ class Assumptions(BaseModel):
     unsure_log_bytes: Annotated[float, Field(ge=0, description="Logs of an unsure one: the filter fails by name")] = (
         4_000
     )
-    traced_a_second: Annotated[float, Field(ge=0, description="Executions a second that X-Ray traces in any case")] = (
-        0
-    )
+    traced_a_second: Annotated[float, Field(ge=0, description="Executions a second that X-Ray traces in any case")] = 0
     traced_share: Annotated[float, Field(ge=0, le=1, description="Share of the others that it traces")] = 0.05
     monitor_seconds: Annotated[float, Field(ge=0, description="The monitor, a run, without files")] = 3.0
     monitor_file_seconds: Annotated[float, Field(ge=0, description="A file of the capture that it reads")] = 0.03

@@ -8,13 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scones.aws.account import Account
-from scones.aws.artefacts import Artefact, definition_artefact, model_artefact, package_artefact
+from scones.aws.artefacts import (
+    Artefact,
+    bundle_artefact,
+    definition_artefact,
+    model_artefact,
+    package_artefact,
+)
 from scones.aws.change_sets import Declared, declared_parameters
 from scones.aws.image import image_tag, source
 from scones.aws.names import Names
 from scones.aws.packages import Package, Target
 from scones.aws.stacks import describe
+from scones.contracts import Policy
 from scones.errors import SettingsError
+from scones.registry.aliases import current_policy
 from scones.settings import Settings
 from scones.staging import Dataset, load_dataset
 from scones.store import open_bucket
@@ -41,6 +49,8 @@ class Cargo:
         bootstrap: values of parameters of the bootstrap stack.
         app: values of parameters of the application's stack.
         artefacts: what those name, for the bucket of artefacts.
+        bundle: what is known of the model, for the application's bucket.
+        policy: the record that the model is in production.
         root: what the container is built from.
         dataset: to take along; None: none.
     """
@@ -49,6 +59,8 @@ class Cargo:
     bootstrap: Mapping[str, str]
     app: Mapping[str, str]
     artefacts: tuple[Artefact, ...]
+    bundle: Artefact
+    policy: Policy
     root: Path
     dataset: Dataset | None
 
@@ -106,6 +118,8 @@ def load_cargo(
         bootstrap={key: value for key, value in sets.items() if key in bootstrap} | {"AppStack": names.stack},
         app=given | {"FunctionRuntime": f"python{target.python}"} | own,
         artefacts=tuple(artefacts),
+        bundle=bundle_artefact(bucket, model),
+        policy=current_policy(bucket, task.name),
         root=root,
         dataset=load_dataset(bucket, task.name) if with_dataset else None,
     )

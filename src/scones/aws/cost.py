@@ -133,7 +133,7 @@ def estimate(
         >>> small = {"Inference": "serverless", "ServerlessMemory": "1024", "ServerlessConcurrency": "1"}
         >>> small |= {"ClassifyType": "EXPRESS", "Task": "defects", "FunctionArchitecture": "arm64", "LogDays": "1"}
         >>> small |= {"CapturePercent": "0", "PictureDays": "1", "CaptureDays": "1", "AlertEmail": ""}
-        >>> small |= {"MonitorSchedule": "rate(1 day)"}
+        >>> small |= {"MonitorSchedule": "rate(1 day)", "ShowDashboard": "true"}
         >>> round(estimate(small, 1000, load_prices("us-east-1")).a_month)
         8
     """

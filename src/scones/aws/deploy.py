@@ -15,6 +15,7 @@ from scones.aws.channel import upload_dataset
 from scones.aws.image import ensure_image
 from scones.aws.names import Names
 from scones.aws.plan import Plan, Telling, planned
+from scones.aws.serving_model import note_model
 from scones.aws.stacks import Stack, describe
 from scones.errors import AwsError
 
@@ -84,6 +85,7 @@ def deploy(
         if image != cargo.app["ImageUri"]:
             raise AwsError(f"the container is {image}, and {cargo.app['ImageUri']} was planned: deploy again")
         bring_about(plan.app)
+    note_model(account, names, cargo.app["Task"], cargo.bundle, cargo.policy)
     app = describe(account, names.stack)
     if app is None:
         raise AwsError(f"stack {names.stack} is gone: somebody deleted it meanwhile; deploy again")
