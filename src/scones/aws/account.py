@@ -234,7 +234,7 @@ def explained(doing: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code, said = error_code(error), error.response.get("Error", {}).get("Message", "")
+        code, said = error_code(error), " ".join(error.response.get("Error", {}).get("Message", "").split())
         if code in _NO_CREDENTIALS:
             raise AwsAccess(f"cannot {doing}: the credentials are not good ({code}: {said}): sign in anew") from error
         if code in _NO_PERMISSION:

@@ -135,7 +135,7 @@ def estimate(
         >>> small |= {"CapturePercent": "0", "PictureDays": "1", "CaptureDays": "1", "AlertEmail": ""}
         >>> small |= {"MonitorSchedule": "rate(1 day)", "ShowDashboard": "true"}
         >>> round(estimate(small, 1000, load_prices("us-east-1")).a_month)
-        8
+        7
     """
     if pictures_per_day <= 0:
         raise AwsError(f"{pictures_per_day:g} pictures a day cannot be priced: expect one at least")
