@@ -43,6 +43,9 @@ Parameters:
   FunctionRuntime: {Type: String, Default: python3.13, AllowedValues: [python3.12, python3.13, python3.14]}
   FunctionArchitecture: {Type: String, Default: arm64, AllowedValues: [arm64, x86_64]}
   Inference: {Type: String, Default: real-time, AllowedValues: [real-time, serverless]}
+  InstanceType: {Type: String, Default: ml.m5.large}
+  MinInstances: {Type: Number, Default: 1}
+  MaxInstances: {Type: Number, Default: 4}
   ServerlessConcurrency: {Type: Number, Default: 10}
   LogDays: {Type: Number, Default: 30}
   QueueName: {Type: String, Default: scones-queue}

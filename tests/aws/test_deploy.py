@@ -199,6 +199,29 @@ def test_a_value_that_cannot_be_set_is_told_before_anything_is_built(
     assert yard.targets == []
 
 
+def test_an_instance_type_is_not_changed_while_the_endpoint_scales(yard: Yard) -> None:
+    run(yard)
+    with pytest.raises(SettingsError, match="deploy with --set MaxInstances=1, which ends the scaling, then with"):
+        yard.cargo({"InstanceType": "ml.c5.large"})
+    run(yard, MaxInstances="1")
+    done = run(yard, InstanceType="ml.c5.large", MaxInstances="4")
+    assert done is not None
+    assert done.app.parameters["InstanceType"] == "ml.c5.large"
+
+
+def test_functions_without_byte_code_are_told_and_how_they_get_it(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(yard, FunctionRuntime="python3.12")
+    yard.said.clear()
+    monkeypatch.setattr(sys, "version_info", (3, 14, 1, "final", 0))
+    run(yard)
+    assert yard.said[0].endswith("run scones with Python 3.12, or add --set FunctionRuntime=python3.14")
+    assert "150 ms slower" in yard.said[0]
+    monkeypatch.setattr(sys, "version_info", (3, 11, 9, "final", 0))
+    assert yard.cargo().slow_start.endswith("run scones with Python 3.12")
+    monkeypatch.setattr(sys, "version_info", (3, 12, 1, "final", 0))
+    assert yard.cargo().slow_start == ""
+
+
 def test_functions_run_on_this_python_where_lambda_has_it_and_stay_on_what_they_run_on(
     account: Account, yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -188,6 +188,22 @@ def test_what_would_be_set_counts(account: Account, yard: Yard) -> None:
     assert checks(yard, {"Inference": "serverless"})["serverless concurrency"].state == "ok"
 
 
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        ({"Inferense": "serverless"}, "Inferense is no parameter"),
+        ({"Inference": "none"}, "use one of real-time, serverless"),
+        ({"MinInstances": "9"}, "MinInstances=9 is more than MaxInstances=4"),
+        ({"ReservedConcurrency": "many"}, "ReservedConcurrency=many: use a whole number"),
+    ],
+)
+def test_what_cannot_be_set_is_told(yard: Yard, sets: dict[str, str], said: str) -> None:
+    found = checks(yard, sets)
+    assert found["parameters"].state == "fail"
+    assert said in found["parameters"].says
+    assert "model" in found
+
+
 def test_a_bucket_of_that_name_is_the_stacks_or_not(account: Account, yard: Yard, names: Names) -> None:
     name = f"bucket {names.bucket}"
     account.s3.create_bucket(Bucket=names.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})

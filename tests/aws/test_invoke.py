@@ -126,6 +126,13 @@ def test_the_task_is_that_of_the_deployment(account: Account, names: Names) -> N
     assert application_task(account, names) == "defects"
 
 
+def test_a_stack_that_only_has_the_name_is_told(account: Account, names: Names) -> None:
+    other = APP.replace("Task", "Else")
+    account.cloudformation.create_stack(StackName="scones", TemplateBody=other)
+    with pytest.raises(AwsError, match="stack scones in eu-west-1 is none of Scones: name yours with --stack"):
+        application_task(account, names)
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 def test_the_verb_shows_the_result_of_a_picture(
     account: Account,

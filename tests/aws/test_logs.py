@@ -172,6 +172,19 @@ def test_following_shows_each_line_once_also_late_ones_and_new_logs(account: Acc
     assert found == ["first", "of a new log", "late", "much later", "late again", "end"]
 
 
+def test_following_shows_a_line_of_the_first_millisecond_once(account: Account, names: Names) -> None:
+    start = ago(900).replace(microsecond=999)
+    pauses: Iterator[Callable[[], object]] = iter(
+        [
+            lambda: write_log(account, CLASSIFY, "a", [(start.replace(microsecond=0), "first")]),
+            lambda: None,
+            lambda: write_log(account, CLASSIFY, "a", [(ago(890), "second")]),
+        ]
+    )
+    followed = follow_logs(account, lambda: find_groups(account, names), start, lambda _: next(pauses)())
+    assert [one.text for one in islice(followed, 2)] == ["first", "second"]
+
+
 def test_the_verb_shows_a_line_each_and_json_on_request(account: Account, written: None) -> None:
     result = scones()
     assert result.exit_code == 0, result.output
@@ -198,6 +211,13 @@ def test_the_verb_shows_parts_times_and_patterns_as_asked(account: Account, writ
     nothing = scones("--grep", "no such", "--since", "1d")
     assert (nothing.exit_code, nothing.stdout) == (0, "")
     assert nothing.stderr == "no line since 1d in which 'no such' is found\n"
+
+
+@pytest.mark.parametrize("since", ["999999w", "99999d"])
+def test_the_verb_goes_back_to_the_first_line_that_there_can_be(account: Account, written: None, since: str) -> None:
+    result = scones("endpoint", "--since", since)
+    assert result.exit_code == 0
+    assert "long ago" in result.stdout
 
 
 def test_the_verb_says_where_there_are_no_logs(account: Account) -> None:

@@ -451,6 +451,21 @@ def test_what_aws_finds_wrong_with_a_template_is_told_whole_and_nothing_stays(
         make(account, heard)
 
 
+def test_what_aws_finds_wrong_is_told_where_its_details_may_not_be_read(
+    account: Account, script: Scripted, heard: Heard
+) -> None:
+    missing = f"Stack with id {ARN} does not exist"
+    script.stub.add_client_error("describe_stacks", "ValidationError", missing)
+    script.stub.add_response("get_template_summary", {"Parameters": []})
+    script.stub.add_response("create_change_set", {"Id": CHANGES, "StackId": ARN})
+    script.stub.add_response("describe_change_set", described("FAILED", "The following hook(s)/validation failed: [X]"))
+    script.stub.add_client_error("describe_events", "AccessDenied", "no")
+    script.nothing("delete_change_set", ChangeSetName=CHANGES, StackName=ARN)
+    script.stub.add_client_error("describe_stacks", "ValidationError", missing)
+    with pytest.raises(StackFailed, match=r"AWS finds a fault in stack scones: .* failed: \[X\]$"):
+        make(account, heard)
+
+
 def test_a_change_set_that_aws_never_makes_is_given_up(account: Account, script: Scripted, heard: Heard) -> None:
     script.stack("UPDATE_COMPLETE")
     script.stub.add_response("get_template_summary", {"Parameters": []})

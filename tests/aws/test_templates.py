@@ -16,6 +16,7 @@ from cfnlint.decode.cfn_yaml import loads
 
 from scones.aws.names import Names
 from scones.aws.templates import INLINE_BYTES, template
+from scones.store import Layout
 from scones.workflow.definitions import FUNCTIONS, MACHINES, definition
 
 BOTH = pytest.mark.parametrize("name", ["bootstrap", "app"])
@@ -270,6 +271,29 @@ def test_a_new_model_comes_carefully_and_goes_back_by_itself() -> None:
     assert canary["CanarySize"]["Value"] <= 50
     alarms = {one["AlarmName"]["Ref"] for one in realtime["AutoRollbackConfiguration"]["Alarms"]}
     assert alarms == {"EndpointErrorsAlarm", "EndpointLatencyAlarm"}
+    [seen] = [one for key, one in allowed("app") if one["Action"] == "cloudwatch:DescribeAlarms"]
+    assert {one["Fn::GetAtt"][0] for one in seen["Resource"]} == alarms
+
+
+def test_what_the_endpoint_may_read_does_not_change_with_the_model() -> None:
+    [read] = [one for key, one in allowed("app") if key == "EndpointRole" and one["Action"] == "s3:GetObject"]
+    assert texts(read["Resource"]) == ["arn:${AWS::Partition}:s3:::${ArtefactBucket}/models/*"]
+    assert Layout.model("vehicles", "v1").startswith("models/")
+
+
+def test_without_a_scaling_the_instance_type_can_be_changed() -> None:
+    scales = parsed("app")["Conditions"]["Scales"]["Fn::And"]
+    assert scales[1] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "MinInstances"}, {"Ref": "MaxInstances"}]}]}
+    assert {resources("app")[key]["Condition"] for key in ("Scaling", "ScalingPolicy")} == {"Scales"}
+
+
+def test_alarms_budgets_and_events_may_tell_people_from_this_account_alone() -> None:
+    policy = resources("app")["TopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    lets = [one for one in policy if one["Effect"] == "Allow"]
+    services = {service for one in lets for service in listed(one["Principal"]["Service"])}
+    assert services == {f"{name}.amazonaws.com" for name in ("cloudwatch", "budgets", "events")}
+    account = {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert [one["Condition"] for one in lets] == [{"StringEquals": account}, {"StringEqualsIfExists": account}]
 
 
 def test_the_endpoint_captures_and_scales_between_its_bounds() -> None:
@@ -352,6 +376,9 @@ def test_the_monitor_may_change_this_stack_only_where_it_is_told_to_act() -> Non
     assert {key for key, _ in changing} == {"WatchActs"}
     [stack] = [one for one in acts["Properties"]["PolicyDocument"]["Statement"] if "cloudformation" in str(one)]
     assert stack["Resource"] == {"Ref": "AWS::StackId"}
+    [passed] = [one for key, one in allowed("app") if one["Action"] == "iam:PassRole"]
+    assert {one["Fn::GetAtt"][0] for one in passed["Resource"]} == {"ClassifyImageRole", "WatchCaptureRole"}
+    assert passed["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
 
 
 def test_every_parameter_is_documented_with_its_default_and_the_other_way_round() -> None:

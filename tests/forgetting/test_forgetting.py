@@ -184,6 +184,18 @@ def test_a_picture_that_lies_elsewhere_goes_and_one_in_another_bucket_is_told_of
     assert "s3://other/test/foreign.png lies in another bucket: remove it there" in found.kept
 
 
+def test_a_picture_without_a_name_goes_by_its_claim_and_one_of_anothers_name_is_told_of(world: World) -> None:
+    other = f"arrivals/vehicles/main/{STAYS}/lent.png"
+    for number, key in enumerate(("arrivals/loose.png", other)):
+        claim = {"name": f"by-hand-{number}", "at": 1.8e9, "s3_bucket": "scones", "s3_key": key}
+        world.bucket.put_json(Layout.record(Layout.claim_series(f"vehicles/main/{GONE}/{number}"), 1), claim)
+        world.bucket.put(key, b"a picture")
+    found = world.forget()
+    assert not world.bucket.exists("arrivals/loose.png")
+    assert world.bucket.exists(other)
+    assert any(sentence.startswith(f"{other} has the name of another arrival") for sentence in found.kept)
+
+
 def test_captured_answers_of_other_callers_are_told_of(world: World) -> None:
     line = {
         "captureData": {"endpointOutput": {"data": "0.9,0.1", "encoding": "CSV"}},

@@ -12,13 +12,15 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    LoginError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSOError,
     TokenRetrievalError,
-    UnauthorizedSSOTokenError,
 )
 
 from scones.errors import AwsAccess, AwsError
@@ -54,7 +56,9 @@ _NO_CREDENTIALS = {
     "AuthFailure",
     "ExpiredToken",
     "ExpiredTokenException",
+    "InvalidAccessKeyId",
     "InvalidClientTokenId",
+    "InvalidToken",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
@@ -236,7 +240,10 @@ def explained(doing: str) -> Iterator[None]:
     except ClientError as error:
         code, said = error_code(error), " ".join(error.response.get("Error", {}).get("Message", "").split())
         if code in _NO_CREDENTIALS:
-            raise AwsAccess(f"cannot {doing}: the credentials are not good ({code}: {said}): sign in anew") from error
+            raise AwsAccess(
+                f"cannot {doing}: the credentials are not good ({code}: {said}): sign in anew, or have the region "
+                "enabled in the account, if it is one of those that must be"
+            ) from error
         if code in _NO_PERMISSION:
             raise AwsAccess(
                 f"cannot {doing}: no permission for {error.operation_name} ({said}): have it allowed"
@@ -247,7 +254,14 @@ def explained(doing: str) -> Iterator[None]:
             f"cannot {doing}: no AWS credentials were found: `aws login`, `aws configure sso`, or "
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         ) from error
-    except (ProfileNotFound, NoRegionError, TokenRetrievalError, UnauthorizedSSOTokenError) as error:
+    except (
+        CredentialRetrievalError,
+        LoginError,
+        NoRegionError,
+        ProfileNotFound,
+        SSOError,
+        TokenRetrievalError,
+    ) as error:
         raise AwsAccess(f"cannot {doing}: {error}: correct --profile or --region, or sign in anew") from error
     except EndpointConnectionError as error:
         raise AwsError(

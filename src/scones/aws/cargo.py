@@ -17,9 +17,11 @@ from scones.aws.artefacts import (
 )
 from scones.aws.change_sets import Declared, declared_parameters
 from scones.aws.image import image_tag, source
+from scones.aws.instances import check_instances
 from scones.aws.names import Names
 from scones.aws.packages import Package, Target
 from scones.aws.stacks import describe
+from scones.aws.templates import with_bucket_name
 from scones.contracts import Policy
 from scones.errors import SettingsError
 from scones.registry.aliases import current_policy
@@ -29,7 +31,10 @@ from scones.store import open_bucket
 from scones.task import load_task
 from scones.workflow.definitions import MACHINES
 
-__all__ = ["Cargo", "Templates", "load_cargo"]
+__all__ = ["Cargo", "Templates", "check_sets", "load_cargo"]
+
+_OWN = {"AppStack", "ArtefactBucket", "ImageUri", "Task"}
+"""Parameters that the deployment gives, besides the keys of what it uploads."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Cargo:
         bundle: what is known of the model, for the application's bucket.
         policy: the record that the model is in production.
         root: what the container is built from.
+        slow_start: why the functions start slower than they could, and what to do; empty: they do not.
         dataset: to take along; None: none.
     """
 
@@ -62,6 +68,7 @@ class Cargo:
     bundle: Artefact
     policy: Policy
     root: Path
+    slow_start: str
     dataset: Dataset | None
 
 
@@ -88,7 +95,7 @@ def load_cargo(
         with_dataset: take the task's newest dataset too.
 
     Raises:
-        SettingsError: there is no such parameter to set, or it may not have that value.
+        SettingsError: there is no such parameter to set, it may not have that value, or values do not go together.
         BundleError: no model of the task is in production.
         ObjectMissing: there is no dataset, and it was asked for.
         AwsError: as AWS answers.
@@ -107,27 +114,44 @@ def load_cargo(
         "Task": task.name,
         **{f"{name.title()}MachineKey": one.key for name, one in definitions.items()},
     }
-    _check(sets, {**bootstrap, **app}, taken=own.keys() | {"AppStack"})
+    check_sets(sets, {**bootstrap, **app})
     given = {key: value for key, value in sets.items() if key in app}
-    target = _target(account, names, given, app)
+    stack = describe(account, names.stack)
+    now = {} if stack is None or stack.planned else stack.parameters
+    # where nothing is said, functions run on this Python, whose byte code packages can hold
+    here = _here(app)
+    first = {"FunctionRuntime": here} if here else {}
+    then = {key: one.default or "" for key, one in app.items()} | first | dict(now) | given
+    check_instances(now, then)
+    target = Target(then["FunctionRuntime"].removeprefix("python"), then["FunctionArchitecture"])
     packages = build(target)
     own |= {f"{_camel(package.function)}Key": package.key for package in packages}
     artefacts = [model, *definitions.values(), *map(package_artefact, packages)]
     return Cargo(
-        templates=templates,
+        templates=Templates(*(with_bucket_name(text, names) for text in (templates.bootstrap, templates.app))),
         bootstrap={key: value for key, value in sets.items() if key in bootstrap} | {"AppStack": names.stack},
         app=given | {"FunctionRuntime": f"python{target.python}"} | own,
         artefacts=tuple(artefacts),
         bundle=bundle_artefact(bucket, model),
         policy=current_policy(bucket, task.name),
         root=root,
+        slow_start="" if all(package.compiled for package in packages) else _slow_start(target, here),
         dataset=load_dataset(bucket, task.name) if with_dataset else None,
     )
 
 
-def _check(sets: Mapping[str, str], declared: Mapping[str, Declared], *, taken: set[str]) -> None:
+def check_sets(sets: Mapping[str, str], declared: Mapping[str, Declared]) -> None:
+    """Check what ``--set`` gives.
+
+    Args:
+        sets: values of parameters, by name.
+        declared: the parameters of both templates.
+
+    Raises:
+        SettingsError: there is no such parameter to set, or it may not have that value.
+    """
     for name, value in sets.items():
-        free = sorted(key for key in declared if key not in taken and not key.endswith("Key"))
+        free = sorted(key for key in declared if key not in _OWN and not key.endswith("Key"))
         if name not in free:
             why = "is set by the deployment" if name in declared else "is no parameter"
             raise SettingsError(f"--set {name}={value}: {name} {why}: there are {', '.join(free)}")
@@ -136,15 +160,19 @@ def _check(sets: Mapping[str, str], declared: Mapping[str, Declared], *, taken: 
             raise SettingsError(f"--set {name}={value}: use one of {', '.join(allowed)}")
 
 
-def _target(account: Account, names: Names, given: Mapping[str, str], declared: Mapping[str, Declared]) -> Target:
-    """What the functions run on: as given, else as they do, else this Python, whose byte code packages can hold."""
-    stack = describe(account, names.stack)
-    now = {} if stack is None or stack.planned else stack.parameters
+def _here(app: Mapping[str, Declared]) -> str:
+    """This Python as Lambda names it; empty where Lambda lacks it."""
     here = "python{}.{}".format(*sys.version_info)
-    runtime, architecture = declared["FunctionRuntime"], declared["FunctionArchitecture"]
-    first = here if here in runtime.allowed else runtime.default
-    values = {"FunctionRuntime": first, "FunctionArchitecture": architecture.default, **now, **given}
-    return Target(str(values["FunctionRuntime"]).removeprefix("python"), str(values["FunctionArchitecture"]))
+    return here if here in app["FunctionRuntime"].allowed else ""
+
+
+def _slow_start(target: Target, here: str) -> str:
+    """Why packages without byte code are slow, and how they get it."""
+    other = f", or add --set FunctionRuntime={here}" if here else ""
+    return (
+        "functions start some 150 ms slower cold: byte code for their Python is made by the same version alone: "
+        f"run scones with Python {target.python}{other}"
+    )
 
 
 def _registry(names: Names) -> str:

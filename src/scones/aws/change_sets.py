@@ -20,6 +20,7 @@ from scones.errors import AwsError, LeftBehind, StackFailed
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import (
         CreateChangeSetInputTypeDef,
+        OperationEventTypeDef,
         ParameterTypeDef,
         ResourceChangeTypeDef,
     )
@@ -259,10 +260,11 @@ def _change(found: ResourceChangeTypeDef) -> Change:
 
 
 def _validation(account: Account, made: ChangeSet, reason: str) -> str:
-    """What CloudFormation's validation found: the reason only names it."""
+    """What CloudFormation's validation found, as the reason only names it; empty where that may not be read."""
+    found: list[OperationEventTypeDef] = []
     if "alidation" not in reason:
         return ""
-    with explained(f"read what is wrong with stack {made.stack}"):
+    with suppress(AwsError), explained(f"read what is wrong with stack {made.stack}"):
         pages = account.cloudformation.get_paginator("describe_events")
         found = [one for page in pages.paginate(ChangeSetName=made.id) for one in page["OperationEvents"]]
     faults = [one for one in found if one.get("ValidationStatus") == "FAILED"]

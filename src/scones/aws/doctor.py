@@ -14,15 +14,17 @@ from botocore.exceptions import ClientError
 
 from scones.aws.account import Account, error_code, explained
 from scones.aws.artefacts import model_artefact
+from scones.aws.cargo import check_sets
 from scones.aws.change_sets import declared_parameters
 from scones.aws.checks import Check
 from scones.aws.image import checkout, find_image, image_tag, source
+from scones.aws.instances import check_instances
 from scones.aws.names import TAG, Names
 from scones.aws.permissions import check_permissions
 from scones.aws.quotas import check_quotas
 from scones.aws.stacks import Stack, describe
 from scones.aws.templates import template
-from scones.errors import AwsAccess, AwsError, SconesError
+from scones.errors import AwsAccess, AwsError, SconesError, SettingsError
 from scones.settings import Settings
 from scones.store import open_bucket
 from scones.task import load_task
@@ -57,14 +59,7 @@ def examine(
     for name in (names.bootstrap, names.stack):
         stacks[name], check = _stack(account, name)
         yield check
-    try:
-        declared = declared_parameters(account, template("app"))
-    except AwsError as error:
-        yield Check("quotas", "warn", str(error), "have cloudformation:GetTemplateSummary allowed")
-    else:
-        app = stacks[names.stack]
-        defaults = {name: one.default or "" for name, one in declared.items()}
-        yield from check_quotas(account, defaults | dict(app.parameters if app else {}) | dict(sets))
+    yield from _parameters(account, stacks[names.stack], sets)
     for bucket in (names.artefacts, names.bucket):
         yield _bucket(account, names, bucket)
     yield _image(account, names, there=stacks[names.bootstrap] is not None)
@@ -123,6 +118,23 @@ def _stack(account: Account, name: str) -> tuple[Stack | None, Check]:
         reason = f": {found.reason}" if found.reason else ""
         return found, Check(what, "warn", f"is in {found.status}{reason}", "`scones aws deploy` puts that right")
     return found, Check(what, "ok", f"is in {found.status}")
+
+
+def _parameters(account: Account, app: Stack | None, sets: Mapping[str, str]) -> Iterator[Check]:
+    """Whether the parameters go together, and the quotas hold what they ask for."""
+    try:
+        bootstrap, declared = (declared_parameters(account, template(name)) for name in ("bootstrap", "app"))
+    except AwsError as error:
+        yield Check("quotas", "warn", str(error), "have cloudformation:GetTemplateSummary allowed")
+        return
+    now = {} if app is None or app.planned else app.parameters
+    then = {name: one.default or "" for name, one in declared.items()} | dict(now) | dict(sets)
+    try:
+        check_sets(sets, {**bootstrap, **declared})
+        check_instances(now, then)
+        yield from check_quotas(account, then)
+    except SettingsError as error:
+        yield Check("parameters", "fail", str(error), "correct --set")
 
 
 def _bucket(account: Account, names: Names, bucket: str) -> Check:

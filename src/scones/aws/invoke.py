@@ -48,12 +48,14 @@ def application_task(account: Account, names: Names) -> str:
     """The task that the application was deployed for.
 
     Raises:
-        AwsError: it is not there, or not whole.
+        AwsError: it is not there, not whole, or another stack has its name.
     """
     stack = describe(account, names.stack)
     if stack is None or not stack.outputs:
         state = "is not there" if stack is None else f"is in {stack.status}"
         raise AwsError(f"stack {names.stack} {state} in {names.region}: make it with `scones aws deploy`")
+    if "Task" not in stack.parameters:
+        raise AwsError(f"stack {names.stack} in {names.region} is none of Scones: name yours with --stack")
     return stack.parameters["Task"]
 
 

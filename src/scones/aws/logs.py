@@ -141,6 +141,9 @@ def follow_logs(
         AwsAccess, AwsError: as AWS answers.
     """
     seen: dict[str, datetime] = {}
+    since = since.replace(
+        microsecond=since.microsecond // 1000 * 1000
+    )  # as AWS takes it, or the first lines come again
     while True:
         for event in read_logs(account, groups(), since):
             if event.id not in seen:

@@ -87,6 +87,8 @@ def planned(
         (names.bootstrap, cargo.templates.bootstrap, cargo.bootstrap),
         (names.stack, cargo.templates.app, cargo.app),
     )
+    if cargo.slow_start:
+        tell.say(cargo.slow_start)
     made: list[ChangeSet] = []
     try:
         for name, text, given in stacks:

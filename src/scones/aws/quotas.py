@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from scones.aws.account import Account, explained
 from scones.aws.checks import Check
+from scones.aws.instances import whole
 from scones.errors import AwsError
 
 __all__ = ["check_quotas"]
@@ -25,23 +26,25 @@ def check_quotas(account: Account, parameters: Mapping[str, str]) -> Iterator[Ch
     Args:
         account: whose quotas.
         parameters: of ``app.yaml``, all of them.
+
+    Raises:
+        SettingsError: one that is to be a whole number is none.
     """
     if parameters["Inference"] == "serverless":
-        yield _serverless(account, int(parameters["ServerlessConcurrency"]))
+        yield _serverless(account, whole(parameters, "ServerlessConcurrency"))
     else:
-        least, most = int(parameters["MinInstances"]), int(parameters["MaxInstances"])
+        least, most = whole(parameters, "MinInstances"), whole(parameters, "MaxInstances")
         yield _instances(account, parameters["InstanceType"], least, most)
-    yield _functions(account, int(parameters["ReservedConcurrency"]))
+    yield _functions(account, whole(parameters, "ReservedConcurrency"))
 
 
 def _instances(account: Account, kind: str, least: int, most: int) -> Check:
     name = f"{kind} for endpoint usage"
-    try:
-        value = _quota(account, name)
-    except AwsError as error:
-        return _unseen("endpoint instances", name, str(error))
-    if value is None:
-        return _unseen("endpoint instances", name, "there is none of that name: is the instance type right?")
+    value = _quota(
+        account, "endpoint instances", name, absent="there is none of that name: is the instance type right?"
+    )
+    if isinstance(value, Check):
+        return value
     ask = f"ask for {max(most, 2 * least)} at Service Quotas, SageMaker, {name!r}"
     says = f"the account may have {value:g} {kind} for endpoints"
     if value < least:
@@ -63,15 +66,13 @@ def _instances(account: Account, kind: str, least: int, most: int) -> Check:
 
 
 def _serverless(account: Account, wanted: int) -> Check:
-    try:
-        value = _quota(account, _SERVERLESS)
-    except AwsError as error:
-        return _unseen("serverless concurrency", _SERVERLESS, str(error))
-    if value is None:
-        return _unseen("serverless concurrency", _SERVERLESS, "there is none of that name")
+    value = _quota(account, "serverless concurrency", _SERVERLESS, absent="there is none of that name")
+    if isinstance(value, Check):
+        return value
     says = f"all serverless endpoints of the account may answer {value:g} pictures at a time"
     if value < wanted:
-        fix = f"--set ServerlessConcurrency={value:g}, or ask for more at Service Quotas, SageMaker, {_SERVERLESS!r}"
+        fix = f"ask for more at Service Quotas, SageMaker, {_SERVERLESS!r}"
+        fix += f", or --set ServerlessConcurrency={value:g}" if value >= 1 else ""
         return Check("serverless concurrency", "fail", f"{says}, and {wanted} are wanted", fix)
     return Check("serverless concurrency", "ok", f"{says}, {wanted} are wanted")
 
@@ -92,14 +93,16 @@ def _functions(account: Account, reserved: int) -> Check:
     return Check("functions at a time", "ok", says)
 
 
-def _quota(account: Account, name: str) -> float | None:
-    """SageMaker's quota of that name, as it holds for the account."""
-    with explained("read the quotas of SageMaker"):
-        for page in account.quotas.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker"):
-            for quota in page["Quotas"]:
-                if quota.get("QuotaName") == name:
-                    return quota.get("Value")
-    return None
+def _quota(account: Account, what: str, name: str, *, absent: str) -> float | Check:
+    """SageMaker's quota of that name, as it holds for the account; else what keeps it from being known."""
+    try:
+        with explained("read the quotas of SageMaker"):
+            pages = account.quotas.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
+            values = (one.get("Value") for page in pages for one in page["Quotas"] if one.get("QuotaName") == name)
+            value = next(values, None)
+    except AwsError as error:
+        return _unseen(what, name, str(error))
+    return _unseen(what, name, absent) if value is None else value
 
 
 def _unseen(what: str, name: str, why: str) -> Check:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scones.cli._common import BucketOption, JsonOption, StoreOption, console, print_json, progress_bar, write_out
+from scones.cli._common import BucketOption, JsonOption, StoreOption, console, print_json, progress_report, write_out
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,6 +51,10 @@ def report(
         str | None,
         typer.Option("--task", metavar="NAME", help="The task whose labels name the answers of records that tell none"),
     ] = None,
+    pictures: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the records, chosen by event id, whose pictures may be shown"),
+    ] = 1,
     store: StoreOption = None,
     bucket: BucketOption = None,
     as_json: JsonOption = False,
@@ -58,10 +62,10 @@ def report(
     """Read all captured inferences back and write one self-contained HTML page.
 
     It shows volume, confidence over time with the threshold in force, the share below it, the label mix,
-    and the least sure pictures. Captures of other SageMaker endpoints work too.
+    and the least sure pictures. Captures of other SageMaker endpoints work too. What was read is kept in the
+    store, so that the next report reads only what is new.
     """
-    from scones.capture import CaptureProblems, read_capture
-    from scones.monitoring import monitor_page, summarise
+    from scones.monitoring import monitor_page, summarise_capture
     from scones.settings import Settings
     from scones.store import Layout, open_bucket
     from scones.task import load_task
@@ -72,11 +76,15 @@ def report(
     home = (prefix or Layout.CAPTURE).strip("/")
     if prefix is None or endpoint is not None:
         home = f"{home}/{settings.endpoint}"
-    problems = CaptureProblems()
-    with progress_bar(as_json) as bar:
-        line = bar.add_task("captured inferences", total=None)
-        records = read_capture(place, home, problems)
-        summary = summarise(bar.track(records, task_id=line), labels, threshold, problems=problems)
+    with progress_report(as_json) as tell:
+        summary = summarise_capture(
+            place,
+            home,
+            labels,
+            threshold,
+            pictures=pictures,
+            report=lambda done, total: tell("capture files", done, total),
+        )
     page = monitor_page(summary, title=f"What {settings.endpoint} saw", source=place.url(home))
     written = _write(page, place, Layout.report("monitor"), out)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -78,13 +79,12 @@ class _FolderEraser:
                 path.unlink(missing_ok=True)
                 # a folder may have the driver's name
                 for parent in list(path.parents)[: key.count("/")]:
-                    if any(parent.iterdir()):
-                        break
                     parent.rmdir()
             except FileNotFoundError:  # somebody else removed it
                 pass
             except OSError as error:
-                raise disk_error(f"cannot remove {path}", error) from error
+                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:  # else something lies there, perhaps just now
+                    raise disk_error(f"cannot remove {path}", error) from error
             report(number)
 
     def erase_old(self, keys_or_prefix: str | Iterable[str]) -> None:

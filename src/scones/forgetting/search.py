@@ -53,7 +53,8 @@ _LAG: Final = (timedelta(seconds=10), timedelta(minutes=10))
 """How long after an answer its capture may still be on its way: of `scones serve`, which says 5 s, and of SageMaker."""
 _INFERENCE_ID: Final = 64
 """Characters of an execution's name that are the id of its inference."""
-
+_NAMED: Final = 4
+"""Slashes in a key that names an arrival."""
 
 _ON_S3: Final = [
     "Step Functions keeps histories of `review` and `batch` for 90 days, whatever one does: they hold no picture",
@@ -143,14 +144,23 @@ def _read_records(found: Found, bucket: Bucket) -> list[datetime]:
             _add_inference(found, record.get("execution"))
             _add_inference(found, record.get("inference_id"))
             place, picture = record.get("s3_bucket"), str(record.get("s3_key") or "")
-            if place == bucket.name and picture and _kind(picture) not in (Layout.ARRIVALS, _kind(Layout.dataset("x"))):
-                elsewhere.add(picture)
-            elif picture and place not in (None, bucket.name):
+            if place == bucket.name and picture:
+                if _names_nobody(picture):
+                    elsewhere.add(picture)
+                elif _kind(picture) == Layout.ARRIVALS and not found.person.owns(picture):
+                    found.kept.append(f"{picture} has the name of another arrival, and {key} says theirs: look at it")
+            elif picture and place is not None:
                 found.kept.append(f"s3://{place}/{picture} lies in another bucket: remove it there")
     if elsewhere:
         found.pictures |= elsewhere
         found.objects[Layout.ARRIVALS] = [*found.objects.get(Layout.ARRIVALS, ()), *sorted(elsewhere)]
     return claimed
+
+
+def _names_nobody(picture: str) -> bool:
+    """A picture's key says neither whose it is nor, as one of a dataset, where to read that."""
+    kind = _kind(picture)
+    return kind != _kind(Layout.dataset("x")) and (kind != Layout.ARRIVALS or picture.count("/") < _NAMED)
 
 
 def _keep_order(found: Found, bucket: Bucket, key: str, order: Any) -> None:

@@ -130,6 +130,10 @@ def test_data_is_not_changed_by_an_expression(run: Run) -> None:
         ("$replace('abc', /(b)/, '[$1$2$12]')", "a[bb2]c"),
         ("$split('a1b22c', /\\d+/)", ["a", "b", "c"]),
         ("$match('aBb', /B/i).match", ["B", "b"]),
+        ("$distinct([2, 1, '1', true, 1, null, {'a': [1]}, {'a': [1]}, null])", [2, 1, "1", True, None, {"a": [1]}]),
+        ("[3, 3] ~> $distinct", 3),
+        ("$exists($distinct($states.input.none))", False),
+        ("$distinct('a')", "a"),
     ],
 )
 def test_the_functions_that_step_functions_adds_and_regular_expressions(run: Run, expression: str, value: Any) -> None:
@@ -165,6 +169,9 @@ def test_the_time_is_that_of_the_engine(tmp_path: Path, clock: HandClock) -> Non
         "$hash('a', 'CRC')",
         "($f := function() { $f() + 1 }; $f())",  # without end
         "$reduce([1..60], function($a) { $a & $a }, 'xxxxxxxxxx')",
+        "$pad('a', 100000000000000)",  # of more than any memory
+        "$pad('a', -100000000000000)",
+        "$now('[Y,1000000000000-1000000000000]')",
     ],
 )
 def test_what_fails_or_is_no_json_is_a_query_evaluation_error(run: Run, expression: str) -> None:
@@ -178,6 +185,10 @@ def test_what_fails_or_is_no_json_is_a_query_evaluation_error(run: Run, expressi
 @pytest.mark.parametrize("expression", ["($f := function() { $f() }; $f())", "$contains($states.input, /^(a|aa)+$/)"])
 def test_an_expression_that_would_take_for_ever_is_stopped(run: Run, expression: str) -> None:
     assert run(passing(f"{{% {expression} %}}"), "a" * 80 + "b").error == "States.QueryEvaluationError"
+
+
+def test_many_things_are_told_apart_quickly(run: Run) -> None:
+    assert run(passing("{% $count($distinct($states.input)) %}"), [*range(40_000)]).output == 40_000
 
 
 def test_what_is_not_a_number_is_no_json(run: Run) -> None:

@@ -97,7 +97,8 @@ def _start(since: str) -> datetime:
     read = re.fullmatch(r"(\d{1,6})([smhdw])", since)
     if read is None:
         raise SettingsError(f"--since {since!r} is no time: write a number and s, m, h, d or w, as 15m")
-    return datetime.now(UTC) - timedelta(**{_UNITS[read[2]]: int(read[1])})
+    now, back = datetime.now(UTC), timedelta(**{_UNITS[read[2]]: int(read[1])})
+    return now - min(back, now - datetime.fromtimestamp(0, UTC))  # logs know no time before
 
 
 def _as_json(event: LogEvent) -> dict[str, object]:

@@ -186,13 +186,14 @@ def _evaluated(query: Query, bindings: Mapping[str, Any], scope: Scope) -> Json:
 
 
 def _functions(scope: Scope) -> dict[str, Callable[..., Any]]:
-    """The functions that Step Functions adds, and those that ask for the time."""
+    """The functions that Step Functions adds, those that ask for the time, and one that the library is slow at."""
     moment = round(1000 * scope.now())
 
     def now(picture: Json = None, timezone: Json = None) -> Json:
         return _library().Functions.datetime_from_millis(moment, picture, timezone)
 
     return {
+        "distinct": _distinct,
         "hash": _function(lambda data, algorithm: call("Hash", scope.random, [data, algorithm])),
         "millis": _function(lambda: moment),
         "now": _function(now),
@@ -210,6 +211,28 @@ def _function(function: Callable[..., Json]) -> Callable[..., Any]:
         return _given(function(*(None if one is None else _json(one) for one in arguments)))
 
     return called
+
+
+def _distinct(array: Any) -> Any:
+    """``$distinct`` in linear time: the library compares each item with all before it, minutes for a state's input."""
+    if not isinstance(array, list):
+        return array
+    first: dict[Any, Any] = {}
+    for item in array:
+        first.setdefault(_key(item), item)
+    utils = _library().Utils
+    found = utils.create_sequence() if isinstance(array, utils.JList) else []
+    found.extend(first.values())
+    return found
+
+
+def _key(value: Any) -> Any:
+    """Of two values the same where they are equal."""
+    if isinstance(value, dict):
+        return "object", frozenset((name, _key(item)) for name, item in value.items())
+    if isinstance(value, list):
+        return "list", tuple(map(_key, value))
+    return type(value) is bool, value
 
 
 def _given(value: Json) -> Any:
@@ -283,6 +306,12 @@ class _Pattern:
         return self._compiled.sub(repl, string, count, timeout=_LONGEST_SEARCH)
 
 
+def _small(size: int | None) -> int | None:
+    if size is not None and size > _LARGEST:
+        raise ValueError(f"it asks for more than {_LARGEST:,} characters")
+    return size
+
+
 @functools.cache
 def _library() -> Any:
     """The library, without what it does to others.
@@ -293,9 +322,17 @@ def _library() -> Any:
     limit = sys.getrecursionlimit()
     try:
         import jsonata
+        import jsonata.datetimeutils
+        import jsonata.functions
         import jsonata.jsonata
         import regex  # noqa: F401 - the other half of the extra
     finally:
         sys.setrecursionlimit(limit)  # it sets ten times as much for the whole process
     vars(jsonata.jsonata)["print"] = lambda *_: None  # it prints data before it raises
+    # before it makes what no clock could stop: a text, or a power of ten, of as many digits as anybody asks for
+    functions, times = jsonata.functions.Functions, jsonata.datetimeutils.DateTimeUtils
+    left_pad, right_pad, width = functions.left_pad, functions.right_pad, times._parse_width
+    functions.left_pad = staticmethod(lambda text, size, sign: left_pad(text, _small(size), sign))
+    functions.right_pad = staticmethod(lambda text, size, sign: right_pad(text, _small(size), sign))
+    times._parse_width = staticmethod(lambda text: _small(width(text)))
     return jsonata
