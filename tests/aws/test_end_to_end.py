@@ -149,5 +149,5 @@ def test_data_that_was_kept_is_taken_in_again(account: Account, names: Names) ->
         account.s3.get_object(Bucket=names.bucket, Key="arrivals/vehicles/main/d/a.png")["Body"].read() == b"a picture"
     )
     scones("deploy", "--yes", *SETS)
-    assert account.s3.list_objects_v2(Bucket=names.bucket)["KeyCount"] == 1
+    assert account.s3.list_objects_v2(Bucket=names.bucket, Prefix="arrivals")["KeyCount"] == 1
     assert scones("destroy", "--yes")["left"] == []
