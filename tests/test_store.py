@@ -158,6 +158,7 @@ def test_nothing_that_the_system_writes_lies_under_arrivals() -> None:
         Layout.order_claim("d", "o"),
         Layout.assignment_series("t/d/x/a"),
         Layout.monitor_series("e"),
+        Layout.capture_day("q", "2026-11-20"),
         Layout.report("r"),
         Layout.CAPTURE,
     ]

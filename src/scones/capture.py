@@ -7,28 +7,36 @@ The format is SageMaker's (Developer Guide, "Data capture"): JSON lines under
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from scones.store import Bucket
 
 __all__ = [
     "CaptureProblems",
     "CaptureRecord",
+    "capture_files",
     "capture_key",
+    "capture_lines",
     "decode_line",
+    "decode_lines",
     "encode_line",
+    "event_hash",
+    "is_sampled",
     "read_capture",
     "read_capture_file",
 ]
 
 _ROUNDING = 1e-4  # CSV answers are rounded, and float32 sums stray a little
+_PICTURE = re.compile(rb'"endpointInput"\s*:\s*\{[^{}]*?"data"\s*:\s*"')
 _YEARS = (1971, 9000)  # outside of them a span of time could start before or end after what a datetime holds
 
 
@@ -42,8 +50,9 @@ class CaptureRecord:
         time: when the endpoint answered, with time zone.
         probabilities: the answer, in the order of the task's labels.
         content_type: of the picture.
-        picture: the picture file as it was sent; None when its input was not captured.
+        picture: the picture file as it was sent; None when its input was not captured, or not read.
         attributes: what the endpoint's custom attributes said (model_version, threshold, labels…).
+        unread: its input was captured, but the picture was not read.
     """
 
     event_id: str
@@ -53,6 +62,12 @@ class CaptureRecord:
     content_type: str = "application/octet-stream"
     picture: bytes | None = None
     attributes: dict[str, str] = field(default_factory=dict)
+    unread: bool = False
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether its picture was captured, read or not."""
+        return self.unread or self.picture is not None
 
     @property
     def fault(self) -> str | None:
@@ -80,8 +95,15 @@ class CaptureRecord:
         return value if 0 <= value <= 1 else default
 
     def label(self, names: Sequence[str] = ()) -> str:
-        """The likeliest label, by the names told with the answer, else those given; "class 0" … where none fit."""
+        """The likeliest label, one of :meth:`names`."""
         place = self.probabilities.index(max(self.probabilities))
+        return self._name(place, names)
+
+    def names(self, names: Sequence[str] = ()) -> list[str]:
+        """All labels, by the names told with the answer, else those given; "class 0" … where none fit."""
+        return [self._name(place, names) for place in range(len(self.probabilities))]
+
+    def _name(self, place: int, names: Sequence[str]) -> str:
         for known in (self.attributes.get("labels", "").split(","), names):
             if len(known) == len(self.probabilities) and known[place]:
                 return known[place]
@@ -139,8 +161,13 @@ def encode_line(record: CaptureRecord) -> str:
     return json.dumps(line, separators=(",", ":"))
 
 
-def decode_line(line: str | bytes) -> CaptureRecord:
+def decode_line(line: str | bytes, *, pictures: float = 1) -> CaptureRecord:
     """Read a line, ours or another endpoint's: output as JSON, CSV or BASE64; unknown fields are ignored.
+
+    Args:
+        line: of a capture file.
+        pictures: of this share of the records, 0 to 1, the picture is read, chosen by :func:`is_sampled`. What is
+            not read is skipped and not even looked at, which is much quicker.
 
     Raises:
         ValueError: the line is no capture record.
@@ -150,6 +177,24 @@ def decode_line(line: str | bytes) -> CaptureRecord:
         ...             '"eventMetadata": {"eventId": "e", "inferenceTime": "2026-11-20T10:14:51Z"}}').probabilities
         (0.9, 0.1)
     """
+    if pictures >= 1:
+        return _decode(line, read=True)
+    line = line if isinstance(line, bytes) else line.encode()
+    record = _decode(_without_picture(line), read=False)
+    return _decode(line, read=True) if record.unread and is_sampled(record.event_id, pictures) else record
+
+
+def _without_picture(line: bytes) -> bytes:
+    """The line with an empty text for its picture; as it is where that cannot be told at a glance."""
+    found = _PICTURE.search(line)
+    if found is None:
+        return line
+    end = line.find(b'"', found.end())
+    # A quote behind a backslash is part of the text (JSON's own rule); pictures, as base64, have none.
+    return line if end < 0 or line[end - 1] == 0x5C else line[: found.end()] + line[end:]
+
+
+def _decode(line: str | bytes, *, read: bool) -> CaptureRecord:
     try:
         value = json.loads(line)
         captured, metadata = value["captureData"], value["eventMetadata"]
@@ -158,18 +203,41 @@ def decode_line(line: str | bytes) -> CaptureRecord:
         time = datetime.fromisoformat(metadata["inferenceTime"])
         attributes: dict[str, str] = {}
         for text in metadata.get("customAttributes") or ():
-            attributes |= dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+            for part in text.split(";"):
+                name, sign, told = part.partition("=")
+                if sign:
+                    attributes[name] = told
         return CaptureRecord(
             event_id=metadata["eventId"],
             inference_id=metadata.get("inferenceId") or "",
             time=time if time.tzinfo else time.replace(tzinfo=UTC),
             probabilities=_probabilities(captured["endpointOutput"]),
             content_type=source.get("observedContentType") or "application/octet-stream",
-            picture=None if data is None else _bytes(data, source.get("encoding")),
+            picture=_bytes(data, source.get("encoding")) if read and data is not None else None,
             attributes=attributes,
+            unread=not read and data is not None,
         )
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"no capture record ({type(error).__name__}: {error})") from error
+
+
+def event_hash(event_id: object) -> int:
+    """Eight bytes that stand for an event id: duplicates are known by it, and samples drawn."""
+    return int.from_bytes(hashlib.blake2b(str(event_id).encode(errors="replace"), digest_size=8).digest())
+
+
+def is_sampled(event_id: object, share: float) -> bool:
+    """Whether a record is of the share whose pictures are read; of the same event always the same.
+
+    Args:
+        event_id: the endpoint's.
+        share: 0 to 1.
+
+    Example:
+        >>> [sum(is_sampled(f"event-{number}", share) for number in range(1000)) for share in (0, 0.1, 1)]
+        [0, 107, 1000]
+    """
+    return share > 0 and (share >= 1 or event_hash(event_id) < share * 2**64)
 
 
 def _bytes(data: str, encoding: str | None) -> bytes:
@@ -178,48 +246,95 @@ def _bytes(data: str, encoding: str | None) -> bytes:
 
 def _probabilities(output: dict[str, Any]) -> tuple[float, ...]:
     text = _bytes(output["data"], output.get("encoding")).decode().strip()
-    values = json.loads(text) if text.startswith("[") else text.split(",")
-    if values and isinstance(values[0], list):  # a batch of one
-        values = values[0]
+    plain = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        values = [float(value) for value in plain.split(",")]  # quicker than json
+    except ValueError:
+        values = json.loads(text)
+        if values and isinstance(values[0], list):  # a batch of one
+            values = values[0]
     probabilities = tuple(float(value) for value in values)
     if not probabilities or not all(map(math.isfinite, probabilities)):
         raise ValueError(f"{text[:80]!r} is no list of probabilities")
     return probabilities
 
 
-def read_capture(bucket: Bucket, prefix: str, problems: CaptureProblems | None = None) -> Iterator[CaptureRecord]:
+def read_capture(
+    bucket: Bucket, prefix: str, problems: CaptureProblems | None = None, *, pictures: float = 1
+) -> Iterator[CaptureRecord]:
     """Read every record of every file below a prefix, oldest file first, whichever endpoint wrote it.
 
     A file holds any number of records. Lines that are no record (a last line cut short, say) are counted
-    in ``problems`` and skipped.
+    in ``problems`` and skipped. Files may overlap: what is there twice comes twice.
 
     Args:
         bucket: where the capture lies.
         prefix: as ``capture`` or ``capture/scones/AllTraffic/2026/11``.
         problems: filled while reading.
+        pictures: as in :func:`decode_line`.
     """
-    keys = [key for key in bucket.list(prefix) if key.endswith(".jsonl")]
-    for key in sorted(keys, key=_written_at):
-        yield from read_capture_file(bucket, key, problems)
+    for key in capture_files(bucket.list(prefix)):
+        yield from read_capture_file(bucket, key, problems, pictures=pictures)
+
+
+def capture_files(keys: Iterable[str]) -> list[str]:
+    """The keys of capture files among these, by the time that they name, the oldest first."""
+    return sorted((key for key in keys if key.endswith(".jsonl")), key=lambda key: (_written_at(key), key))
 
 
 def read_capture_file(
-    bucket: Bucket, key: str, problems: CaptureProblems | None = None, *, most: int | None = None
+    bucket: Bucket,
+    key: str,
+    problems: CaptureProblems | None = None,
+    *,
+    most: int | None = None,
+    pictures: float = 1,
 ) -> Iterator[CaptureRecord]:
-    """Read every record of a file; ``problems`` as in :func:`read_capture`.
+    """Read every record of a file, in pieces: a file may be larger than memory; arguments as in :func:`read_capture`.
 
     Raises:
         ObjectMissing: there is no such file.
         ObjectTooLarge: it has more bytes than ``most``.
     """
-    for number, line in enumerate(bucket.get(key, most=most).splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            yield decode_line(line)
-        except ValueError as error:
-            if problems is not None:
-                problems.add(f"{key} line {number}", str(error))
+
+    def failed(number: int, reason: str) -> None:
+        if problems is not None:
+            problems.add(f"{key} line {number}", reason)
+
+    for _, record in decode_lines(bucket.chunks(key, most=most), failed, pictures=pictures):
+        yield record
+
+
+def decode_lines(
+    chunks: Iterable[bytes], failed: Callable[[int, str], None], *, pictures: float = 1
+) -> Iterator[tuple[int, CaptureRecord]]:
+    """Read the records of a file that comes in pieces, each with the number of its line, from 1.
+
+    Args:
+        chunks: the file's bytes.
+        failed: called with the number of a line that is no record, and why.
+        pictures: as in :func:`decode_line`.
+    """
+    for number, line in enumerate(capture_lines(chunks), start=1):
+        if line and not line.isspace():
+            try:
+                yield number, decode_line(line, pictures=pictures)
+            except ValueError as error:
+                failed(number, str(error))
+
+
+def capture_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a file that comes in pieces, without their ends."""
+    begun: list[bytes] = []  # a line may lie over many pieces: they are put together once
+    for chunk in chunks:
+        start = 0
+        while (end := chunk.find(b"\n", start)) >= 0:
+            begun.append(chunk[start:end])
+            yield b"".join(begun) if len(begun) > 1 else begun[0]
+            begun.clear()
+            start = end + 1
+        begun.append(chunk[start:])
+    yield b"".join(begun)
 
 
 def _written_at(key: str) -> list[str]:

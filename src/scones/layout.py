@@ -113,6 +113,11 @@ class Layout:
         return f"monitor/{endpoint}"
 
     @staticmethod
+    def capture_day(name: str, day: str = "") -> str:
+        """What was summed up of a day's capture, so that only new files are read; without ``day`` of all days."""
+        return f"capture-days/{name}/{day}.json" if day else f"capture-days/{name}"
+
+    @staticmethod
     def report(name: str) -> str:
         """A report for people."""
         return f"reports/{name}.html"

@@ -38,6 +38,7 @@ __all__ = ["Bucket", "Entry", "Layout", "disk_error", "is_key", "open_bucket"]
 
 _FAULTS = (BaseError, OSError, ValueError)  # a ValueError is a key that the store cannot have
 _RECORD = re.compile(r"(\d{8})\.json")
+_CHUNK = 8 * 2**20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -110,6 +111,21 @@ class Bucket:
             if most is not None and found.meta["size"] > most:
                 raise ObjectTooLarge(f"{key} in bucket {self.name} has {found.meta['size']:,} bytes; at most {most:,}")
             return bytes(found.bytes())
+        except FileNotFoundError as error:
+            raise ObjectMissing(f"no object {key!r} in bucket {self.name}: check the key, or write it first") from error
+        except _FAULTS as error:
+            raise self._failure("read", key, error) from error
+
+    def chunks(self, key: str, *, most: int | None = None) -> Iterator[bytes]:
+        """Read an object in pieces of about 8 MiB, so that it may be larger than memory; otherwise as :meth:`get`."""
+        try:
+            found = obstore.get(self._store, key)
+            if most is not None and found.meta["size"] > most:
+                raise ObjectTooLarge(f"{key} in bucket {self.name} has {found.meta['size']:,} bytes; at most {most:,}")
+            if found.meta["size"] <= _CHUNK:
+                yield bytes(found.bytes())
+            else:
+                yield from map(bytes, found.stream(min_chunk_size=_CHUNK))
         except FileNotFoundError as error:
             raise ObjectMissing(f"no object {key!r} in bucket {self.name}: check the key, or write it first") from error
         except _FAULTS as error:

@@ -145,3 +145,18 @@ def test_a_file_that_cannot_be_written_is_one_clear_error(bucket: Bucket, tmp_pa
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="choose another file with --out"):
         report(bucket, "--out", str(tmp_path / "file" / "page.html"))
+
+
+def test_the_page_says_of_which_share_of_the_records_pictures_are_looked_at(bucket: Bucket, tmp_path: Path) -> None:
+    for flags, told in (((), "of all records"), (("--pictures", "0.25"), "of 25 % of the records, chosen by event id")):
+        out = tmp_path / "page.html"
+        report(bucket, "--out", str(out), *flags)
+        assert told in out.read_text("utf-8")
+
+
+def test_a_second_report_says_the_same_and_counts_what_came_since(bucket: Bucket) -> None:
+    first, again = (json.loads(report(bucket, "--json")[0]) for _ in range(2))
+    assert again == first
+    late = CaptureRecord("late", "late", START, (0.6, 0.4), attributes=OURS)
+    bucket.put(capture_key("capture", "scones", "AllTraffic", START, "late"), encode_line(late).encode())
+    assert json.loads(report(bucket, "--json")[0])["records"] == first["records"] + 1

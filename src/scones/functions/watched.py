@@ -114,7 +114,7 @@ def look(
     problems = CaptureProblems()
     for file in files:
         try:
-            for record in read_capture_file(runtime.home, file.key, problems, most=limits.file_size):
+            for record in read_capture_file(runtime.home, file.key, problems, most=limits.file_size, pictures=0):
                 tally.add(record)
         except (ObjectMissing, ObjectTooLarge) as error:  # one may have been deleted meanwhile
             problems.add(file.key, str(error))

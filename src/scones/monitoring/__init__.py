@@ -14,8 +14,11 @@ _HOMES = {
     "TimeBin": "scones.monitoring.timeline",
     "Unsure": "scones.monitoring.summary",
     "VersionFigures": "scones.monitoring.summary",
+    "join_truths": "scones.monitoring.truth",
     "monitor_page": "scones.monitoring.report",
-    "summarise": "scones.monitoring.summary",
+    "read_truths": "scones.monitoring.truth",
+    "summarise": "scones.monitoring.tally",
+    "summarise_capture": "scones.monitoring.captured",
 }
 
 __all__ = [
@@ -23,14 +26,20 @@ __all__ = [
     "TimeBin",
     "Unsure",
     "VersionFigures",
+    "join_truths",
     "monitor_page",
+    "read_truths",
     "summarise",
+    "summarise_capture",
 ]
 
 if TYPE_CHECKING:
+    from scones.monitoring.captured import summarise_capture
     from scones.monitoring.report import monitor_page
-    from scones.monitoring.summary import Summary, Unsure, VersionFigures, summarise
+    from scones.monitoring.summary import Summary, Unsure, VersionFigures
+    from scones.monitoring.tally import summarise
     from scones.monitoring.timeline import TimeBin
+    from scones.monitoring.truth import join_truths, read_truths
 
 
 if not TYPE_CHECKING:  # else every name that is asked for would be right

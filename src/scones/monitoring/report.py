@@ -34,7 +34,11 @@ def monitor_page(summary: Summary, *, title: str = "What the endpoint saw", sour
         return render_page(title, _empty(summary), kind="Monitor report", facts=facts)
     assert summary.first is not None
     assert summary.last is not None  # there are records
-    facts += [("From", _when(summary.first)), ("To", _when(summary.last))]
+    facts += [
+        ("From", _when(summary.first)),
+        ("To", _when(summary.last)),
+        ("Pictures looked at", _sampled(summary.picture_share)),
+    ]
     sections = [_traffic(summary), _confidence(summary), _least_sure(summary), _models(summary)]
     if summary.problems.lines:
         sections.append(Section("What could not be read", [_problems(summary)]))
@@ -46,6 +50,11 @@ def monitor_page(summary: Summary, *, title: str = "What the endpoint saw", sour
         facts=facts,
         tiles=_tiles(summary, (summary.last - summary.first).total_seconds()),
     )
+
+
+def _sampled(share: float) -> str:
+    """The sampling rate of the pictures, in words."""
+    return "of all records" if share >= 1 else f"of {share * 100:.3g} % of the records, chosen by event id"
 
 
 def _empty(summary: Summary) -> list[Section]:

@@ -1,20 +1,15 @@
-"""Sum up captured inferences in one pass; memory does not grow with their number."""
+"""What a capture says, in figures."""
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import zlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from scones.capture import CaptureProblems, CaptureRecord
-from scones.monitoring.timeline import BUCKETS, TimeBin, Timeline
+from scones.capture import CaptureProblems
+from scones.monitoring.timeline import TimeBin
 
-__all__ = ["Dot", "Summary", "Unsure", "VersionFigures", "summarise"]
+__all__ = ["Dot", "Summary", "Unsure", "VersionFigures"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +79,7 @@ class Summary:
         dots: a fair sample of the records (all, when they are few), by time.
         without_picture: records whose picture was not captured.
         problems: lines and records that could not be used.
+        picture_share: share of the records, chosen by event id, whose pictures were candidates to be shown: 0 to 1.
     """
 
     records: int
@@ -102,6 +98,7 @@ class Summary:
     dots: tuple[Dot, ...]
     without_picture: int
     problems: CaptureProblems
+    picture_share: float = 1
 
     @property
     def below_share(self) -> float | None:
@@ -159,141 +156,6 @@ class Summary:
             "without_picture": self.without_picture,
             "problems": {"count": self.problems.lines, "examples": self.problems.examples},
         }
-
-
-@dataclass
-class _Version:
-    first: datetime
-    last: datetime
-    records: int = 0
-    judged: int = 0
-    below: int = 0
-    total: float = 0.0
-
-
-def summarise(
-    records: Iterable[CaptureRecord],
-    labels: Sequence[str] = (),
-    threshold: float | None = None,
-    *,
-    keep: int = 24,
-    sample: int = 1000,
-    problems: CaptureProblems | None = None,
-) -> Summary:
-    """Sum up captured inferences in one pass. Their order does not matter.
-
-    A record's own attributes (``threshold``, ``labels``, ``model_version``) go first; an endpoint that is
-    not ours sends none, and then the arguments hold. A label that nobody names is "class 0", "class 1"…
-    A record whose answer is no list of probabilities is counted among the problems and left out.
-
-    Args:
-        records: as :func:`scones.capture.read_capture` yields them.
-        labels: names of the classes, for records that carry none and have as many probabilities.
-        threshold: for records that carry none, 0 to 1; None when unknown.
-        keep: how many of the least sure to keep with their pictures.
-        sample: how many records to keep for drawing them one by one, without pictures.
-        problems: what the reader of ``records`` could not read; it may still be filling it.
-
-    Returns:
-        The summary; of no records, an empty one.
-
-    Example:
-        >>> from datetime import UTC
-        >>> record = CaptureRecord("e", "", datetime(2026, 11, 20, tzinfo=UTC), (0.7, 0.3))
-        >>> summary = summarise([record], ["bicycle", "motorcycle"], 0.9)
-        >>> summary.labels, summary.below_share
-        ({'bicycle': 1}, 1.0)
-    """
-    problems = CaptureProblems() if problems is None else problems
-    timeline, mix, thresholds = Timeline(), Counter[str](), Counter[float]()
-    versions: dict[str, _Version] = {}
-    unsure, dots = _Largest[Unsure](keep), _Largest[Dot](sample)
-    without_picture = 0
-    for record in records:
-        if (fault := record.fault) is not None:
-            problems.add(f"record {record.event_id}", fault)
-            continue
-        confidence = record.confidence
-        limit = record.threshold(threshold)
-        label = record.label(labels)
-        below = limit is not None and confidence < limit
-        timeline.add(record.time, confidence, limit)
-        mix[label] += 1
-        if limit is not None:
-            thresholds[limit] += 1
-        version = versions.get(name := record.attributes.get("model_version", ""))
-        if version is None:
-            version = versions[name] = _Version(record.time, record.time)
-        version.first, version.last = min(version.first, record.time), max(version.last, record.time)
-        version.records += 1
-        version.judged += limit is not None
-        version.below += below
-        version.total += confidence
-        without_picture += record.picture is None
-
-        # A hash as the key makes the sample fair, and the same whatever the order of the records.
-        digest = zlib.crc32(f"{record.event_id}/{record.time.timestamp()}".encode())
-        dots.offer((digest, confidence), Dot(record.time, confidence, limit))
-        if unsure.takes((-confidence, digest)):
-            caller = record.inference_id or record.event_id
-            unsure.offer(
-                (-confidence, digest), Unsure(record.time, label, confidence, limit, name, record.picture, caller)
-            )
-
-    count = mix.total()
-    histogram = timeline.histogram()
-    return Summary(
-        records=count,
-        first=min((entry.first for entry in versions.values()), default=None),
-        last=max((entry.last for entry in versions.values()), default=None),
-        mean_confidence=sum(entry.total for entry in versions.values()) / count if count else None,
-        judged=thresholds.total(),
-        below=sum(entry.below for entry in versions.values()),
-        thresholds=dict(sorted(thresholds.items())),
-        labels=dict(sorted(mix.items(), key=lambda item: (-item[1], item[0]))),
-        versions=_versions(versions),
-        bin_seconds=timeline.seconds,
-        bins=timeline.bins(),
-        histogram=tuple(histogram[place] for place in range(BUCKETS)),
-        unsure=tuple(unsure.kept()),
-        dots=tuple(sorted(dots.kept(), key=lambda dot: (dot.time, dot.confidence))),
-        without_picture=without_picture,
-        problems=problems,
-    )
-
-
-_T = TypeVar("_T")
-_Rank = tuple[float, float]
-
-
-class _Largest(Generic[_T]):
-    """Keeps the values of the largest ranks."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._heap: list[tuple[_Rank, int, _T]] = []
-        self._order = itertools.count()  # two of the same rank are never compared themselves
-
-    def takes(self, rank: _Rank) -> bool:
-        return len(self._heap) < self._size or (self._size > 0 and rank > self._heap[0][0])
-
-    def offer(self, rank: _Rank, value: _T) -> None:
-        if len(self._heap) < self._size:
-            heapq.heappush(self._heap, (rank, next(self._order), value))
-        elif self.takes(rank):
-            heapq.heapreplace(self._heap, (rank, next(self._order), value))
-
-    def kept(self) -> list[_T]:
-        """From the largest rank to the smallest."""
-        return [value for _, _, value in sorted(self._heap, key=lambda item: item[:2], reverse=True)]
-
-
-def _versions(versions: dict[str, _Version]) -> tuple[VersionFigures, ...]:
-    found = [
-        VersionFigures(name, one.records, one.judged, one.below, one.total / one.records, one.first, one.last)
-        for name, one in versions.items()
-    ]
-    return tuple(sorted(found, key=lambda entry: (entry.first, entry.version)))
 
 
 def _iso(time: datetime | None) -> str | None:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 __all__ = ["LADDER", "MAX_BINS", "TimeBin", "Timeline", "quantile"]
 
@@ -95,12 +96,7 @@ class Timeline:
             threshold: in force for it, 0 to 1; None when unknown.
         """
         place = (time - _MONDAY) // timedelta(seconds=self.seconds)
-        first, last = (min(self._first, place), max(self._last, place)) if self._cells else (place, place)
-        while last - first >= MAX_BINS:
-            factor = LADDER[self._step + 1] // LADDER[self._step]
-            first, last, place = first // factor, last // factor, place // factor
-            self._coarsen(factor)
-        self._first, self._last = first, last
+        place //= self._reach(place, place)
         cell = self._cells.get(place)
         if cell is None:
             cell = self._cells[place] = _Cell()
@@ -114,11 +110,61 @@ class Timeline:
             if cell.told is None or told > cell.told:
                 cell.told = told
 
-    def _coarsen(self, factor: int) -> None:
+    def merge(self, other: Timeline) -> None:
+        """Count what another one counted."""
+        if not other._cells:
+            return
+        while self._step < other._step:
+            self._coarsen()
+        factor = LADDER[self._step] // LADDER[other._step]
+        factor *= self._reach(other._first // factor, other._last // factor)
+        for place, cell in other._cells.items():
+            self._cells.setdefault(place // factor, _Cell()).add(cell)
+
+    def _reach(self, first: int, last: int) -> int:
+        """Have the bins reach these two; they become wider by the factor that is returned."""
+        factor, width = 1, self.seconds
+        if self._cells:
+            if self._first <= first and last <= self._last:
+                return 1
+            first, last = min(self._first, first), max(self._last, last)
+        while last // factor - first // factor >= MAX_BINS:
+            self._coarsen()
+            factor = self.seconds // width
+        self._first, self._last = first // factor, last // factor
+        return factor
+
+    def _coarsen(self) -> None:
+        factor = LADDER[self._step + 1] // LADDER[self._step]
         fine, self._cells = self._cells, {}
+        self._first, self._last = self._first // factor, self._last // factor
         self._step += 1
         for place, cell in fine.items():
             self._cells.setdefault(place // factor, _Cell()).add(cell)
+
+    def to_json(self) -> dict[str, Any]:
+        """All that it counted, as JSON holds it."""
+        cells = {
+            str(place): [
+                cell.records, cell.judged, cell.below, cell.total,
+                None if cell.told is None else [cell.told[0].isoformat(), cell.told[1]],
+                [[where, number] for where, number in cell.buckets.items()],
+            ]
+            for place, cell in self._cells.items()
+        }  # fmt: skip
+        return {"step": self._step, "first": self._first, "last": self._last, "cells": cells}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Timeline:
+        """What :meth:`to_json` made."""
+        line = cls()
+        line._step, line._first, line._last = value["step"], value["first"], value["last"]
+        for place, (records, judged, below, total, told, buckets) in value["cells"].items():
+            cell = line._cells[int(place)] = _Cell()
+            cell.records, cell.judged, cell.below, cell.total = records, judged, below, total
+            cell.told = None if told is None else (datetime.fromisoformat(told[0]), told[1])
+            cell.buckets = Counter(dict(buckets))
+        return line
 
     def bins(self) -> tuple[TimeBin, ...]:
         """All bins from the first to the last, the empty ones between them too."""
