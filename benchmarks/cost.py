@@ -188,7 +188,10 @@ def term_table(found: Mapping[str, Estimate], least: float = 0.0005) -> list[str
         for name in names
     ]
     most = {what: max(column.get(what, 0.0) for column in columns) for column in columns for what in column}
-    lines = ["| term | course | real-time, Express | serverless, Express | lean |", "| --- | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| term | course | real-time, Express | serverless, Express | lean |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
     for what in sorted(most, key=lambda what: (-most[what], what)):
         if most[what] >= least:
             cells = (f"{column[what]:.4f}" if what in column else "" for column in columns)
