@@ -329,11 +329,7 @@ def test_every_parameter_says_what_it_is_and_is_bounded(name: str) -> None:
 def test_every_name_follows_from_the_stacks(name: str) -> None:
     for key, one in resources(name).items():
         for field, value in one.get("Properties", {}).items():
-            if (
-                field.endswith("Name")
-                and field not in ("MetricName", "PolicyName", "RoleName")
-                and isinstance(value, str)
-            ):
+            if field.endswith("Name") and field not in ("MetricName", "PolicyName") and isinstance(value, str):
                 pytest.fail(f"{key}.{field} is {value} whatever the stack")
 
 

@@ -1,4 +1,7 @@
-"""What the application's bucket says of the model that serves, as a store on one machine says it."""
+"""What the application's bucket says of the model that serves, as a store on one machine says it.
+
+Through the account's own client, not through :func:`scones.registry.point`: the store knows no ``--profile``.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def note_model(account: Account, names: Names, task: str, bundle: Artefact, poli
         keys = sorted(one["Key"] for page in pages for one in page.get("Contents", []))
         if keys:
             newest = json.loads(account.s3.get_object(Bucket=names.bucket, Key=keys[-1])["Body"].read())
-            if newest.get("version") == policy.version:
+            if (newest.get("version"), newest.get("threshold")) == (policy.version, policy.threshold):
                 return
         key = Layout.record(series, int(keys[-1].rpartition("/")[2].removesuffix(".json")) + 1 if keys else 1)
         try:
