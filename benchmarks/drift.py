@@ -47,8 +47,8 @@ WAYS, STREAMS, HEALTHY, BEFORE, LONGEST = 10, 30, 10_000, 300, 2_000
 DELAYS: Final = 200
 ANIMALS: Final = (0, 1, 7, 8, 11, 12, 13, 14, 15, 16)
 TARGETS: Final = {
-    "black": 5, "noise": 5, "jpeg": 25, "rotation": 25, "blur": 25, "fog": 25, "darkness": 25,
-    "new_class": 350, "prior": 350,
+    "black": 5, "noise": 5, "jpeg": 25, "rotation": 25, "blur": 25, "fog": 25, "dark": 25,
+    "bus10": 350, "prior70": 350,
 }  # fmt: skip
 
 Images: TypeAlias = NDArray[np.uint8]
@@ -68,7 +68,7 @@ def main() -> None:
     pool, kept = known[:POOL], known[POOL:]
     progress(f"embedding {len(test.images)} test pictures, and {len(TARGETS) - 2} kinds of damage to {POOL} …")
     everything = model.measure("test", test.images)
-    streams = {"new_class": part(everything, buses)}
+    streams = {"bus10": part(everything, buses)}
     for name, damage in STREAMED.items():
         streams[name] = model.measure(name, damage(test.images[pool], rng))
     reference = fit_reference(part(everything, kept))
@@ -79,17 +79,17 @@ def main() -> None:
     alarms = false_alarms(everything, known, rng)
     low, high = share_interval(alarms, WAYS * STREAMS)
     detail["false_alarms"] = {"streams": WAYS * STREAMS, "alarms": alarms, "interval": [round(low, 4), round(high, 4)]}
-    claims = [Claim("false_alarm_share", alarms / (WAYS * STREAMS), "share of streams", "<= 0.05")]
+    claims = [Claim("pfa_10k", alarms / (WAYS * STREAMS), "share of streams", "<= 0.05")]
     progress("drifts …")
     healthy = part(everything, pool)
     detail["delays"] = {}
     for name, target in TARGETS.items():
-        if name == "prior":
+        if name == "prior70":
             two = {key: values for key, values in everything.items() if key not in ("class", "confidence")}
             two |= model.two_way(everything)
             found = prior_delays(two, kept, pool, np.isin(test.coarse, ANIMALS), rng)
         else:
-            share = 0.1 if name == "new_class" else 1.0
+            share = 0.1 if name == "bus10" else 1.0
             usual = reference.places(seen(healthy))
             changed = reference.places(seen(streams[name]))
             found = delays(reference, usual, functools.partial(mixed, usual, changed, share, rng=rng), rng)
@@ -99,7 +99,7 @@ def main() -> None:
         }  # fmt: skip
         missed = "" if np.isfinite(middle) else f"most streams raise no alarm in {LONGEST} pictures"
         claims.append(Claim(f"delay_{name}", None if missed else middle, "pictures", f"<= {target}", missed))
-    detail["new_class"] = responsible(reference, healthy, streams["new_class"], rng)
+    detail["bus10"] = responsible(reference, healthy, streams["bus10"], rng)
     emit("drift", started, claims, detail)
 
 
@@ -216,7 +216,7 @@ STREAMED: Final[dict[str, Damaging]] = {
     "rotation": distorted("rotation", (20,)),
     "blur": distorted("blur", (0.03,)),
     "fog": fog(0.4, 0.4, 230.0),
-    "darkness": lambda images, _: np.round(255 * (images / 255.0) ** 1.5 * 0.6).astype(np.uint8),
+    "dark": lambda images, _: np.round(255 * (images / 255.0) ** 1.5 * 0.6).astype(np.uint8),
 }
 
 
