@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from scones.intervals import share_interval
-from scones.monitoring.channels import answer_scores, fine_features, pixel_scores
-from scones.monitoring.learned import Damage, Surroundings
-from scones.monitoring.reference import DriftReference, Scores, fit_reference
-from scones.monitoring.sequential import Bets, Detector, WatchPlan
+from scones.monitoring.drift.channels import answer_scores, fine_features, pixel_scores
+from scones.monitoring.drift.learned import Damage, Surroundings
+from scones.monitoring.drift.reference import DriftReference, Scores, fit_reference
+from scones.monitoring.drift.sequential import Bets, Detector, WatchPlan
 from scones.staging.cifar100 import CifarSplit, class_names, read_split
 from scones.training import load_backbone
 from scones.training.calibration import fit_temperature

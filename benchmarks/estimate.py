@@ -21,9 +21,9 @@ import PIL.Image
 from harness import Claim, emit, progress
 from scipy.special import softmax
 
-from scones.monitoring.label_shift import class_mix, fit_cells
-from scones.monitoring.quality import accuracy_from_confidence, accuracy_from_reviews, accuracy_from_threshold
-from scones.monitoring.review_queue import choose_for_review
+from scones.monitoring.quality.accuracy import accuracy_from_confidence, accuracy_from_reviews, accuracy_from_threshold
+from scones.monitoring.quality.label_shift import class_mix, fit_cells
+from scones.monitoring.quality.review_queue import choose_for_review
 from scones.picture import model_input
 from scones.staging.cifar100 import class_names, read_split
 from scones.training import load_backbone

@@ -113,6 +113,36 @@ class Layout:
         return f"monitor/{endpoint}"
 
     @staticmethod
+    def watch_series(endpoint: str) -> str:
+        """Series of what the monitor saw at each look at an endpoint's capture."""
+        return f"watch/{endpoint}"
+
+    @staticmethod
+    def watch_state(endpoint: str, name: str = "") -> str:
+        """What a look leaves for the next; without ``name`` of all looks."""
+        return f"watch-state/{endpoint}/{name}".rstrip("/")
+
+    @staticmethod
+    def stance_series(endpoint: str) -> str:
+        """Series of how an endpoint is to be run: who decided it, and why."""
+        return f"stances/{endpoint}"
+
+    @staticmethod
+    def health(task: str, version: str) -> str:
+        """What a model's pictures and answers look like in health: what the monitor compares with."""
+        return f"{Layout.model(task, version)}/health.npz"
+
+    @staticmethod
+    def ground_truth(endpoint: str, name: str = "") -> str:
+        """What captured pictures really showed, in SageMaker's format: a file a sitting; without ``name`` all."""
+        return f"ground-truth/{endpoint}/{name}".rstrip("/")
+
+    @staticmethod
+    def audit(endpoint: str, name: str = "") -> str:
+        """Pictures that were drawn for people to judge, so that accuracy can be told; without ``name`` all."""
+        return f"audits/{endpoint}/{name}.json" if name else f"audits/{endpoint}"
+
+    @staticmethod
     def capture_day(name: str, day: str = "") -> str:
         """What was summed up of a day's capture, so that only new files are read; without ``day`` of all days."""
         return f"capture-days/{name}/{day}.json" if day else f"capture-days/{name}"

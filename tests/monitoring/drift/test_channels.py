@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ImageFilter
 
-from scones.monitoring.blocks import block_scores, first_of_each
-from scones.monitoring.channels import PIXEL_CHANNELS, answer_scores, fine_features, pixel_scores
-from scones.monitoring.learned import Damage, Surroundings
-from scones.monitoring.reference import fit_reference
-from scones.monitoring.sequential import Detector
+from scones.monitoring.drift.blocks import block_scores, first_of_each
+from scones.monitoring.drift.channels import PIXEL_CHANNELS, answer_scores, fine_features, pixel_scores
+from scones.monitoring.drift.learned import Damage, Surroundings
+from scones.monitoring.drift.reference import fit_reference
+from scones.monitoring.drift.sequential import Detector
 
 Images = NDArray[np.uint8]
 

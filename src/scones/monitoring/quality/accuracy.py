@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from scones.monitoring.review_queue import ReviewChoice
+    from scones.monitoring.quality.review_queue import ReviewChoice
 
 __all__ = [
     "CANNOT_SEE",

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scones.monitoring.quality import (
+from scones.monitoring.quality.accuracy import (
     CANNOT_SEE,
     Accuracy,
     accuracy_from_confidence,
     accuracy_from_reviews,
     accuracy_from_threshold,
 )
-from scones.monitoring.review_queue import choose_for_review
+from scones.monitoring.quality.review_queue import choose_for_review
 
 WINDOW = 500
 Estimate = Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]], Accuracy]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from scones.monitoring.label_shift import AnswerCells, ClassMix, class_mix, fit_cells
+from scones.monitoring.quality.label_shift import AnswerCells, ClassMix, class_mix, fit_cells
 
 Answers = tuple[NDArray[np.float64], NDArray[np.int64]]
 

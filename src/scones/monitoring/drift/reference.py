@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scones.contracts import first_fault
 from scones.errors import SettingsError
-from scones.monitoring.bets import bin_sizes
+from scones.monitoring.drift.bets import bin_sizes
 
 __all__ = ["DriftReference", "Scores", "fit_reference"]
 

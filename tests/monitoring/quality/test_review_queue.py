@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scones.monitoring.review_queue import choose_for_review
+from scones.monitoring.quality.review_queue import choose_for_review
 
 
 @settings(max_examples=100, deadline=None)

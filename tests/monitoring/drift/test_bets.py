@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scones.errors import SettingsError
-from scones.monitoring.bets import bin_sizes, rank_bets, share_bets
-from scones.monitoring.reference import DriftReference, fit_reference
+from scones.monitoring.drift.bets import bin_sizes, rank_bets, share_bets
+from scones.monitoring.drift.reference import DriftReference, fit_reference
 
 
 @given(st.integers(100, 20_000))

@@ -1,7 +1,7 @@
 """Watch a stream of pictures for drift, one by one, with a proven bound on false alarms. No I/O.
 
-Each channel makes several bets against "nothing has changed" (:mod:`scones.monitoring.bets`), whose gains e have a
-mean of at most 1 on healthy pictures. Each bet runs an e-detector of the Shiryaev-Roberts kind (Shin, Ramdas and
+Each channel makes several bets against "nothing has changed" (:mod:`scones.monitoring.drift.bets`), whose gains e have
+a mean of at most 1 on healthy pictures. Each bet runs an e-detector of the Shiryaev-Roberts kind (Shin, Ramdas and
 Rinaldo 2023, "E-detectors: a nonparametric framework for sequential change detection"):
 
     M_t = (M_{t-1} + 1) e_t,    M_0 = 0,
@@ -20,8 +20,8 @@ What is assumed: given the past, a healthy picture is distributed as the referen
 independent, and of which the reference is a random sample, fulfil it. Pictures of the same thing in a row (bursts,
 duplicates) and cycles (day and night) do not: a burst multiplies the same gain again and again, and a night that the
 reference holds only in part looks like a drift to darkness, which it is. Then watch blocks
-(:mod:`scones.monitoring.blocks`): take one picture a burst, or the mean of a block long enough to be independent of the
-next (a whole day, for cycles), of the reference as well as of the stream.
+(:mod:`scones.monitoring.drift.blocks`): take one picture a burst, or the mean of a block long enough to be independent
+of the next (a whole day, for cycles), of the reference as well as of the stream.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scones.contracts import first_fault
 from scones.errors import SettingsError
-from scones.monitoring.bets import rank_bets, share_bets
-from scones.monitoring.reference import DriftReference
+from scones.monitoring.drift.bets import rank_bets, share_bets
+from scones.monitoring.drift.reference import DriftReference
 
 __all__ = ["Bets", "ChannelAlarm", "Detector", "WatchPlan"]
 

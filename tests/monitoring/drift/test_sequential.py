@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from scones.errors import SettingsError
-from scones.monitoring.bets import bin_sizes
-from scones.monitoring.reference import DriftReference, fit_reference
-from scones.monitoring.sequential import Bets, Detector, WatchPlan
+from scones.monitoring.drift.bets import bin_sizes
+from scones.monitoring.drift.reference import DriftReference, fit_reference
+from scones.monitoring.drift.sequential import Bets, Detector, WatchPlan
 
 CLASSES = np.array([0.5, 0.3, 0.15, 0.05])
 

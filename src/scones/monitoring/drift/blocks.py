@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scones.monitoring.reference import Scores
+from scones.monitoring.drift.reference import Scores
 
 __all__ = ["block_scores", "first_of_each"]
 
