@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# byte code is kept, whatever the environment says: the tests start hundreds of processes, and each would compile anew
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test train check audit format walkthrough lock clean help
 
 help:           ## this list
@@ -33,7 +36,7 @@ format: $(VENV)/dev  ## put the code in shape
 
 bench-workflow: $(VENV)/peers
 bench-%: $(VENV)/run ## a benchmark: JSON on stdout, progress on stderr
-	@$(BIN)/python benchmarks/$*.py
+	@$(BIN)/python benchmarks/$(subst -,_,$*).py
 
 walkthrough: $(VENV)/dev ## run the notebook, and write what it shows to docs/walkthrough.md
 	@$(BIN)/python examples/render.py

@@ -42,6 +42,7 @@ OURS: dict[str, str] = {
     "InstanceType": "ml.m5.large",
     "MinInstances": "1",
     "MaxInstances": "4",
+    "CandidateKey": "",
     "InvocationsPerInstance": "3000",
     "ServerlessMemory": "2048",
     "ServerlessConcurrency": "10",

@@ -1,10 +1,13 @@
 """What can be told about a stream without its labels, and with 50 answers of a person to 500 pictures.
 
 Needs CIFAR-100 (SCONES_CIFAR100). Heads for its 20 coarse classes and for a two-way grouping (animals, or not) learn
-from a part of its training split, without buses. Of the test split, which no backbone saw, 4,000 pictures are drawn
-anew for each repetition to calibrate on, and streams from the others; damaged pictures are of 1,000 that are never
-calibrated on. So the intervals have the luck of both samples to cover. Truth is the mix that a stream is drawn with,
-and the share of right answers among a window's own pictures; a bus is always answered wrongly.
+from a part of its training split, without buses. How likely an answer is right is learned from other training pictures
+that the backbone never saw, 300 of them damaged in nine ways, as much as luck has it. Noise, JPEG, rotation, blur and
+darkness are among these ways; black, fog, a new class and another prior are not. Of the test split, which no backbone
+saw, 4,000 pictures are drawn anew for each repetition to calibrate on, and streams from the others; damaged pictures
+are of 1,000 that are never calibrated on. So the intervals have the luck of both samples to cover. Truth is the mix
+that a stream is drawn with, and the share of right answers among a window's own pictures; a bus is always answered
+wrongly.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import io
 import os
 import time
 from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +29,11 @@ from scipy.special import softmax
 from scones.monitoring.quality.accuracy import accuracy_from_confidence, accuracy_from_reviews, accuracy_from_threshold
 from scones.monitoring.quality.label_shift import class_mix, fit_cells
 from scones.monitoring.quality.review_queue import choose_for_review
-from scones.picture import model_input
+from scones.monitoring.quality.right_chance import RightChance
+from scones.monitoring.watch.healthy_pictures import worn
+from scones.picture import content_hash, model_input
 from scones.staging.cifar100 import class_names, read_split
+from scones.staging.splits import in_calibration
 from scones.training import load_backbone
 from scones.training.calibration import fit_temperature
 from scones.training.distortions import DISTORTIONS
@@ -34,6 +42,8 @@ from scones.training.head import Head, choose_penalty, fit_head
 BACKBONE = "small"
 TRAINING, PENALTY, CALIBRATION, DAMAGED = 5000, 1000, 4000, 1000
 """Pictures that a head learns from, that its penalty is chosen on, that are calibrated on, and that are damaged."""
+CHANCE, WORN = 1500, 300
+"""Pictures from which it is learned how likely an answer is right, and how many of them are damaged for it."""
 REPETITIONS = 200
 WINDOW, ANSWERS, LONG = 500, 50, 1000
 PRIORS = (0.5, 0.7, 0.3, 0.9)
@@ -41,7 +51,15 @@ ANIMALS = (0, 1, 7, 8, 11, 12, 13, 14, 15, 16)
 """Coarse classes, by number."""
 NAMED = {"noise": ("noise", 0.15), "JPEG": ("JPEG", 30), "rotation": ("rotation", 20), "blur": ("blur", 0.03),
          "darkness": ("darker", 0.7)}  # fmt: skip
-Answers = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How sure the model is of each picture, how likely it is right, and whether it is."""
+
+    confidence: np.ndarray
+    chance: np.ndarray
+    correct: np.ndarray
 
 
 def main() -> None:
@@ -55,12 +73,19 @@ def main() -> None:
     def embed(images: np.ndarray) -> np.ndarray:
         return backbone.embed(images, threads=int(os.environ.get("OMP_NUM_THREADS", "2")))
 
-    learned = rng.choice(np.flatnonzero(train.labels != bus), TRAINING, replace=False)
+    rows = rng.permutation(np.flatnonzero(train.labels != bus))
+    learned, others = rows[:TRAINING], rows[TRAINING:]
+    unseen = (k for k in others if in_calibration(content_hash(PIL.Image.fromarray(train.images[k]))))
+    doubted = np.array(list(islice(unseen, CHANCE)))
     known = rng.permutation(np.flatnonzero(test.labels != bus))
     damaged, known = known[:DAMAGED], known[DAMAGED:]
     progress("embedding pictures …")
-    embedded = {"learned": embed(train.images[learned]), "known": embed(test.images[known]),
-                "bus": embed(test.images[test.labels == bus])}  # fmt: skip
+    embedded = {"known": embed(test.images[known]), "bus": embed(test.images[test.labels == bus])}
+    taught = [embed(train.images[doubted])]
+    for name, images in worn(list(train.images[doubted[:WORN]]), rng):
+        progress(f"embedding pictures to learn from, {name} …")
+        taught.append(embed(np.stack(images)))
+    learnt = embed(train.images[learned])
     for name, damage in damages().items():
         progress(f"embedding {name} …")
         pictures = [damage(PIL.Image.fromarray(test.images[k]), rng) for k in damaged]
@@ -71,13 +96,14 @@ def main() -> None:
         ("two_way", lambda c: np.isin(c, ANIMALS).astype(np.int64)),
     ):
         progress(f"{name}: fitting a head, drawing streams …")
-        head = fitted(embedded["learned"], labels(train.coarse[learned]))
-        logits = {key: head.logits(value) for key, value in embedded.items() if key != "learned"}
+        head = fitted(learnt, labels(train.coarse[learned]))
+        logits = {key: head.logits(value) for key, value in embedded.items()}
+        chances = right_chances(head, taught, labels(train.coarse[doubted]), embedded)
         truth = {key: labels(test.coarse[damaged]) for key in logits}
         truth |= {"known": labels(test.coarse[known]), "bus": np.full(int((test.labels == bus).sum()), -1)}
         animals = np.isin(test.coarse[known], ANIMALS)
         detail[name] = {"accuracy": float((logits["known"].argmax(1) == truth["known"]).mean())}
-        detail[name] |= streams(logits, truth, animals, np.random.default_rng(1))
+        detail[name] |= streams(logits, chances, truth, animals, np.random.default_rng(1))
     emit("estimate", started, claims(detail), detail)
 
 
@@ -105,9 +131,22 @@ def fitted(embeddings: np.ndarray, labels: np.ndarray) -> Head:
     return fit_head(embeddings, labels, classes, penalty)
 
 
+def right_chances(
+    head: Head, taught: list[np.ndarray], truth: np.ndarray, embedded: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """How likely each answer is right, as learned from pictures of the training split; all, and then damaged ones."""
+    logits = [head.logits(part) for part in taught]
+    temperature = fit_temperature(logits[0], truth)
+    correct = [part.argmax(1) == truth[: len(part)] for part in logits]
+    answers = softmax(np.concatenate(logits) / temperature, axis=1)
+    chance = RightChance.fit(answers, np.concatenate(taught), np.concatenate(correct), WORN)
+    return {key: chance.of(softmax(head.logits(value) / temperature, axis=1), value) for key, value in embedded.items()}
+
+
 def streams(
-    logits: dict[str, np.ndarray], truth: dict[str, np.ndarray], animals: np.ndarray, rng: np.random.Generator
-) -> dict[str, Any]:
+    logits: dict[str, np.ndarray], chances: dict[str, np.ndarray], truth: dict[str, np.ndarray], animals: np.ndarray,
+    rng: np.random.Generator,
+) -> dict[str, Any]:  # fmt: skip
     """Calibrate and draw streams, again and again; the figures of class mix and accuracy."""
     mixes: list[dict[str, float]] = []
     windows: list[dict[str, Any]] = []
@@ -128,9 +167,8 @@ def streams(
                           "covered": float(((found.low <= mix) & (mix <= found.high)).mean()),
                           "width": float((found.high - found.low).mean()),
                           "warned": float(bool(found.warning))})  # fmt: skip
-        calibrated = (answers["known"][held].max(1), answers["known"][held].argmax(1) == truth["known"][held])
-        for shift, (confidence, correct) in shifted(answers, truth, animals, pool, rng).items():
-            windows.append({"shift": shift, **judged(confidence, correct, calibrated, rng)})
+        for shift, window in shifted(answers, chances, truth, animals, pool, rng).items():
+            windows.append({"shift": shift, **judged(window, told("known", held, answers, chances, truth), rng)})
             if shift in answers:
                 part = rng.permutation(answers[shift])[:LONG]
                 windows[-1]["class_mix_warned"] = float(bool(class_mix(cells, part).warning))
@@ -154,17 +192,26 @@ def drawn(labels: np.ndarray, pool: np.ndarray, mix: np.ndarray, rng: np.random.
     return np.concatenate([rng.choice(part, count, replace=False) for part, count in zip(parts, counts, strict=True)])
 
 
+def told(
+    key: str, rows: np.ndarray, answers: dict[str, np.ndarray], chances: dict[str, np.ndarray],
+    truth: dict[str, np.ndarray],
+) -> Answers:  # fmt: skip
+    """Answers to some pictures."""
+    found = answers[key][rows]
+    return Answers(found.max(1), chances[key][rows], found.argmax(1) == truth[key][rows])
+
+
 def shifted(
-    answers: dict[str, np.ndarray], truth: dict[str, np.ndarray], animals: np.ndarray, pool: np.ndarray,
-    rng: np.random.Generator,
+    answers: dict[str, np.ndarray], chances: dict[str, np.ndarray], truth: dict[str, np.ndarray], animals: np.ndarray,
+    pool: np.ndarray, rng: np.random.Generator,
 ) -> dict[str, Answers]:  # fmt: skip
-    """A window of each shift: how sure the model is of each picture, and whether it is right."""
+    """A window of each shift."""
 
     def rows(key: str, chosen: np.ndarray) -> Answers:
-        return answers[key][chosen].max(1), answers[key][chosen].argmax(1) == truth[key][chosen]
+        return told(key, chosen, answers, chances, truth)
 
     def joined(*parts: Answers) -> Answers:
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        return Answers(*map(np.concatenate, zip(*map(astuple, parts), strict=True)))
 
     few = rng.choice(len(truth["bus"]), WINDOW // 10, replace=False)
     many = int(rng.binomial(WINDOW, 0.7))
@@ -182,23 +229,23 @@ def shifted(
     return windows
 
 
-def judged(
-    confidence: np.ndarray, correct: np.ndarray, calibrated: Answers, rng: np.random.Generator
-) -> dict[str, float]:
+def judged(window: Answers, calibration: Answers, rng: np.random.Generator) -> dict[str, float]:
     """How far each estimate is from the truth, and whether its interval holds it."""
-    accuracy = float(correct.mean())
-    choice = choose_for_review(confidence, ANSWERS, rng)
-    reviewed = accuracy_from_reviews(confidence, choice, {int(k): bool(correct[k]) for k in choice.indices})
+    correct, accuracy = window.correct, float(window.correct.mean())
+    choice = choose_for_review(window.chance, ANSWERS, rng)
+    reviewed = accuracy_from_reviews(window.chance, choice, {int(k): bool(correct[k]) for k in choice.indices})
     simple = float(correct[rng.choice(len(correct), ANSWERS, replace=False)].mean())
     figures = {"accuracy": accuracy, "error_of_simple_sample": abs(simple - accuracy)}
     for name, found in (
         ("with_reviews", reviewed),
-        ("without", accuracy_from_confidence(confidence, *calibrated)),
-        ("by_threshold", accuracy_from_threshold(confidence, *calibrated)),
+        ("without", accuracy_from_confidence(window.chance, calibration.chance, calibration.correct)),
+        ("by_confidence", accuracy_from_confidence(window.confidence, calibration.confidence, calibration.correct)),
+        ("by_threshold", accuracy_from_threshold(window.confidence, calibration.confidence, calibration.correct)),
     ):
         figures[f"error_{name}"] = abs(found.estimate - accuracy)
         figures[f"covered_{name}"] = float(found.low <= accuracy <= found.high)
         figures[f"width_{name}"] = found.high - found.low
+    figures["bias_with_reviews"] = reviewed.estimate - accuracy
     return figures
 
 

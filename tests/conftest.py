@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnx
@@ -23,6 +23,10 @@ from scones.bundle import BundleInfo, ThresholdFit, write_bundle
 from scones.picture import encode_png
 from scones.staging import SourcePicture
 from scones.task import load_task
+
+if TYPE_CHECKING:
+    from scones.classifier import Classifier
+    from scones.serving import CaptureWriter, Endpoint
 
 
 def _tiny_graph(labels: Sequence[str], size: int, strength: float) -> bytes:
@@ -170,22 +174,34 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+def _endpoint(
+    classifier: Classifier, *, threshold: float = 0.9, capture: CaptureWriter | None = None, **options: Any
+) -> Endpoint:
+    """An endpoint named ``scones``; the options are those of ``scones.serving.Endpoint`` and of its terms."""
+    from scones.serving import VARIANT, Endpoint, Lineup, Slot, Terms
+
+    terms = {name: options.pop(name) for name in Terms.__dataclass_fields__ if name in options}
+    captures = {} if capture is None else {VARIANT: capture}
+    lineup = Lineup(Slot(VARIANT, classifier, threshold, options.pop("batch", 1)))
+    return Endpoint(lineup, Terms(**{"endpoint": "scones", **terms}), captures=captures, **options)
+
+
 @pytest.fixture
 def start_endpoint(tiny_bundle: Callable[..., bytes]) -> Iterator[Callable[..., str]]:
     """Serve a tiny model over loopback until the test ends: ``url = start_endpoint(max_queue=8, capture=writer)``.
 
-    The options are those of ``scones.serving.build_app``; the endpoint is named ``scones`` unless they say otherwise.
+    The options are those of ``scones.serving.Endpoint`` and of its terms; it is named ``scones`` unless they say
+    otherwise.
     """
     from scones.bundle import read_bundle
     from scones.classifier import Classifier
-    from scones.serving import background_server, build_app
+    from scones.serving import background_endpoint
 
     with ExitStack() as stack:
 
         def start(classifier: Classifier | None = None, **options: Any) -> str:
-            defaults: dict[str, Any] = {"endpoint": "scones", "threshold": 0.9, "workers": 2}
-            app = build_app(classifier or Classifier(*read_bundle(tiny_bundle())), **(defaults | options))
-            return stack.enter_context(background_server(app))
+            endpoint = _endpoint(classifier or Classifier(*read_bundle(tiny_bundle())), **options)
+            return stack.enter_context(background_endpoint(endpoint))
 
         yield start
 
@@ -195,10 +211,9 @@ def endpoint_url(tiny_bundle: Callable[..., bytes]) -> Iterator[str]:
     """The address of an endpoint named ``scones`` with a tiny model, shared by all tests; it takes 10,000 bytes."""
     from scones.bundle import read_bundle
     from scones.classifier import Classifier
-    from scones.serving import background_server, build_app
+    from scones.serving import background_endpoint
 
-    classifier = Classifier(*read_bundle(tiny_bundle()))
-    with background_server(build_app(classifier, endpoint="scones", threshold=0.9, max_bytes=10_000)) as url:
+    with background_endpoint(_endpoint(Classifier(*read_bundle(tiny_bundle())), max_bytes=10_000)) as url:
         yield url
 
 

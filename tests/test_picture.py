@@ -17,7 +17,7 @@ from scones.bundle import read_bundle
 from scones.classifier import Classifier
 from scones.errors import PictureError, PictureTooLarge
 from scones.picture import MAX_BYTES, content_hash, decode, encode_png, model_input, pixels, shrink_to_bytes
-from scones.serving import background_server, build_app
+from scones.serving import VARIANT, Endpoint, Lineup, Slot, Terms, background_endpoint
 
 
 def picture(width: int = 40, height: int = 20, seed: int = 0) -> PIL.Image.Image:
@@ -190,7 +190,7 @@ def classifier(tiny_bundle: Callable[..., bytes]) -> Classifier:
 
 @pytest.fixture(scope="module")
 def url(classifier: Classifier) -> Iterator[str]:
-    with background_server(build_app(classifier, endpoint="scones", threshold=0.9)) as url:
+    with background_endpoint(Endpoint(Lineup(Slot(VARIANT, classifier, 0.9)), Terms("scones"))) as url:
         yield url
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scones.store import Bucket
 
 __all__ = [
+    "CANDIDATE_VARIANT",
     "CaptureProblems",
     "CaptureRecord",
     "capture_files",
@@ -34,6 +35,9 @@ __all__ = [
     "read_capture",
     "read_capture_file",
 ]
+
+CANDIDATE_VARIANT = "candidate"
+"""Stands in a key where the variant does, for the answers of a model on trial: they are none of production's."""
 
 _ROUNDING = 1e-4  # CSV answers are rounded, and float32 sums stray a little
 _PICTURE = re.compile(rb'"endpointInput"\s*:\s*\{[^{}]*?"data"\s*:\s*"')

@@ -28,6 +28,7 @@ from scones.task import Task, load_task
 if TYPE_CHECKING:
     from types import FrameType
 
+    from scones.drift_episode import DriftSeen
     from scones.staging import Dataset
 
 __all__ = ["DemoResult", "demo_files", "remove_demo", "run_demo"]
@@ -50,7 +51,8 @@ class DemoResult:
         accuracy: on the test pictures, 0 to 1; ``ece`` its expected calibration error.
         executions: how many ended as succeeded, review and failed.
         orders_claimed: orders that drivers were given.
-        capture_records: inferences read back from the capture.
+        capture_records: inferences of the workflow that were read back from the capture.
+        drift: what the monitor said when pictures in fog came, see :class:`scones.drift_episode.DriftSeen`.
         report, evaluation_report: paths of the pages.
         seconds: wall time of the whole.
         details: more figures for the summary; not part of the JSON.
@@ -63,6 +65,7 @@ class DemoResult:
     executions: dict[str, int]
     orders_claimed: int
     capture_records: int
+    drift: dict[str, Any]
     report: str
     evaluation_report: str
     seconds: float
@@ -139,9 +142,10 @@ def _run(archive: Path | None, told: Reporter) -> DemoResult:
         with told.step("send every test picture through the workflow") as routed:
             flow = _dispatch(bucket, dataset, settings, counts["test"], told)
             routed(", ".join(f"{count} {word}" for word, count in flow["outcomes"].most_common()))
-    with told.step("read the capture back and draw it") as done:
-        monitor, records = _monitor(bucket, info.labels, info.threshold.value)
-        done(f"{records} records")
+    with told.step("send pictures in fog, and see what the monitor says") as done:
+        seen = _drift(bucket, dataset, base, told)
+        told_in = "no alarm" if seen.pictures_to_alarm is None else f"an alarm after {seen.pictures_to_alarm} of them"
+        done(f"none on {seen.healthy_pictures} pictures before; {told_in} ({', '.join(seen.channels[:3])})")
     ended = flow["outcomes"]
     review, failed = ended["review"], ended["failed"]
     return DemoResult(
@@ -151,8 +155,9 @@ def _run(archive: Path | None, told: Reporter) -> DemoResult:
         ece=figures["ece"],
         executions={"succeeded": sum(ended.values()) - review - failed, "review": review, "failed": failed},
         orders_claimed=flow["orders_claimed"],
-        capture_records=records,
-        report=bucket.url(monitor),
+        capture_records=seen.healthy_pictures,
+        drift=seen.to_json(),
+        report=bucket.url(seen.report),
         evaluation_report=bucket.url(page),
         seconds=round(time.monotonic() - started, 1),
         details={
@@ -295,17 +300,15 @@ def _dispatch(bucket: Bucket, dataset: Dataset, settings: Settings, count: int, 
     }
 
 
-def _monitor(bucket: Bucket, labels: tuple[str, ...], threshold: float) -> tuple[str, int]:
-    from scones.capture import CaptureProblems, read_capture
-    from scones.monitoring import monitor_page, summarise
+def _drift(bucket: Bucket, dataset: Dataset, base: Settings, told: Reporter) -> DriftSeen:
+    from scones.drift_episode import drift_episode
 
-    problems = CaptureProblems()
-    summary = summarise(read_capture(bucket, Layout.CAPTURE, problems), labels, threshold, problems=problems)
-    key = Layout.report("monitor")
-    bucket.put(
-        key, monitor_page(summary, title="What the demo's endpoint saw", source=bucket.url(Layout.CAPTURE)).encode()
-    )
-    return key, summary.records
+    @contextmanager
+    def serve() -> Iterator[str]:
+        with _endpoint(base) as (settings, _):
+            yield str(settings.endpoint_url)
+
+    return drift_episode(bucket, dataset, base, serve, lambda _, done, total: told.advance(done, total))
 
 
 def demo_files() -> list[tuple[Path, int]]:

@@ -37,6 +37,7 @@ that message as one line and ends with the error's ``exit_code``; ``--debug`` sh
     ├── ThresholdConfidenceNotMet   64   not sure enough: a person decides
     ├── MessageError                65   an event or answer lacks a field or has a wrong one
     ├── DispatchError               70   a depot or its orders are wrong
+    ├── MonitorError                75   what the monitor is asked for is not there, or cannot be
     ├── NotificationError           80   a notification did not get through, and may later
     │   └── NotificationRefused     81   a receiver refuses it for good
     └── AwsError                    90   AWS refused, or something there is not as it must be
@@ -67,6 +68,7 @@ __all__ = [
     "JournalError",
     "LeftBehind",
     "MessageError",
+    "MonitorError",
     "NotificationError",
     "NotificationRefused",
     "ObjectExists",
@@ -292,6 +294,12 @@ class DispatchError(SconesError):
     """A depot or its orders are wrong."""
 
     exit_code = 70
+
+
+class MonitorError(SconesError):
+    """What the monitor is asked for is not there, or cannot be."""
+
+    exit_code = 75
 
 
 class NotificationError(SconesError):

@@ -94,7 +94,14 @@ class Settings(BaseModel):
     drift_floor: float = Field(
         0.99, ge=0, le=1, description="What the monitor raises `threshold_floor` to when the answers drift, 0 to 1"
     )
-    monitor_acts: bool = Field(default=False, description="Whether it does so, or only says that it would")
+    monitor_acts: bool = Field(
+        default=False, description="Whether the monitor does what it decides, or only says what it would do"
+    )
+    monitor_gap: float = Field(
+        3600.0,
+        ge=0,
+        description="Seconds that nothing may be captured before `scones monitor watch` calls it an alarm; 0: for ever",
+    )
     notify_channels: Annotated[
         tuple[Literal["log", "console", "webhook", "email", "sns"], ...], BeforeValidator(_listed)
     ] = Field(("log",), description="Where failures, review requests and drift alarms are told")

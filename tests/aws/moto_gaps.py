@@ -33,9 +33,6 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.xray.responses import XRayResponse
 from moto.xray.urls import url_paths as xray_paths
 
-from scones.training.container import run_container, write_failure
-from scones.training.finetuning import Watcher
-
 _Backend = models.CloudFormationBackend
 
 
@@ -85,6 +82,16 @@ def change_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_Backend, "create_change_set", create_change_set)
     monkeypatch.setattr(_Backend, "execute_change_set", execute_change_set)
     monkeypatch.setattr(responses.CloudFormationResponse, "list_change_sets", list_change_sets)
+
+
+def previous_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The previous value of a parameter that was left to its default is the default; moto fails."""
+
+    def resolve(_: _Backend, instance: models.Stack, incoming_params: list[dict[str, Any]]) -> dict[str, str]:
+        given = {one["ParameterKey"]: one["ParameterValue"] for one in incoming_params if "ParameterValue" in one}
+        return {**instance.parameters, **given}
+
+    monkeypatch.setattr(_Backend, "_resolve_update_parameters", resolve)
 
 
 def rollback(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +173,10 @@ def kept_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeBucket, "create_from_cloudformation_json", classmethod(create_or_take))
 
 
-def builds(monkeypatch: pytest.MonkeyPatch, *, log: Sequence[str] = ()) -> None:
+_PHASES = ("QUEUED", "DOWNLOAD_SOURCE", "BUILD")
+
+
+def builds(monkeypatch: pytest.MonkeyPatch, *, log: Sequence[str] = (), phases: Sequence[str] = _PHASES) -> None:
     """A build has the source and the variables that it was started with, goes on look by look, and pushes an image.
 
     Moto forgets the former, has each build succeed at the first look, and pushes nothing.
@@ -174,6 +184,7 @@ def builds(monkeypatch: pytest.MonkeyPatch, *, log: Sequence[str] = ()) -> None:
     Args:
         monkeypatch: of the test.
         log: what a build writes that fails; empty: builds succeed.
+        phases: that it is in, look by look; without any it is over at the first.
     """
     start = CodeBuildResponse.start_build
 
@@ -184,7 +195,7 @@ def builds(monkeypatch: pytest.MonkeyPatch, *, log: Sequence[str] = ()) -> None:
         build["source"] = {"type": "S3", "location": response._get_param("sourceLocationOverride")}
         build["environment"]["environmentVariables"] = response._get_param("environmentVariablesOverride")
         build["logs"] |= {"groupName": group, "streamName": build["id"].partition(":")[2]}
-        build["phasesToCome"] = ["QUEUED", "DOWNLOAD_SOURCE", "BUILD"]  # nothing of AWS's, so it is not answered
+        build["phasesToCome"] = list(phases)  # nothing of AWS's, so it is not answered
         return started
 
     def batch_get_builds(backend: CodeBuildBackend, ids: list[str]) -> list[dict[str, Any]]:
@@ -229,6 +240,9 @@ def write_log(account_id: str, region: str, group: str, stream: str, lines: Sequ
 
 def _train_for_real(ml: Path) -> list[str]:
     """What the container does; its lines on stdout."""
+    from scones.training.container import run_container  # not for the many tests that train nothing: it takes seconds
+    from scones.training.finetuning import Watcher
+
     said: list[str] = []
     now = datetime(2026, 11, 20, tzinfo=UTC)
     run_container(ml, now=now, say=said.append, watcher=Watcher(), report=lambda _: None)
@@ -292,6 +306,8 @@ def training_jobs(
                     target.write_bytes(key.value)
 
     def trains(backend: SageMakerModelBackend, job: FakeTrainingJob) -> None:
+        from scones.training.container import write_failure
+
         step(job, "Training", "Training image download completed. Training in progress.")
         ml = scratch / job.training_job_name
         if stopped:

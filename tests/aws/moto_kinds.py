@@ -18,6 +18,7 @@ from moto.core.common_models import CloudFormationModel
 from moto.iam.exceptions import DeleteConflictException
 from moto.iam.models import ManagedPolicy
 from moto.s3.models import s3_backends
+from moto.sagemaker.models import FakeEndpointConfig
 from moto.stepfunctions.models import StateMachine
 
 _Made = tuple[str, str]  # a resource's physical id and its ARN
@@ -198,6 +199,76 @@ def definitions_in_s3(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in ("create_from_cloudformation_json", "update_from_cloudformation_json"):
         monkeypatch.setattr(StateMachine, name, filled(getattr(StateMachine, name).__func__))
+
+
+def nothing_and_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is ``AWS::NoValue`` is in no list, and a parameter may be 0; moto leaves a None, and takes 0 for none."""
+    clean = parsing.clean_json
+
+    def cleaned(value: Any, resources: Any) -> Any:
+        parameters = getattr(resources, "resolved_parameters", {})
+        if isinstance(value, dict) and value.get("Ref") in parameters:
+            return parameters[value["Ref"]]
+        found = clean(value, resources)
+        return [one for one in found if one is not None] if isinstance(value, list) else found
+
+    monkeypatch.setattr(parsing, "clean_json", cleaned)
+
+
+def shadows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint configuration of CloudFormation has the shadow of its template; moto forgets it."""
+    make = FakeEndpointConfig.create_from_cloudformation_json.__func__  # type: ignore[attr-defined]
+
+    def make_with_shadow(cls: type[FakeEndpointConfig], /, *args: Any, **given: Any) -> FakeEndpointConfig:
+        made: FakeEndpointConfig = make(cls, *args, **given)
+        of = given.get("cloudformation_json") or next(one for one in args if isinstance(one, dict))
+        made.shadow_production_variants = of["Properties"].get("ShadowProductionVariants", [])  # type: ignore[attr-defined]
+        return made
+
+    monkeypatch.setattr(FakeEndpointConfig, "create_from_cloudformation_json", classmethod(make_with_shadow))
+
+
+def conditions_of_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``!Condition`` stands for another condition; moto takes it for something that never holds."""
+    parse = parsing.parse_condition
+
+    def parse_condition(condition: Any, resources: Any, conditions: Any) -> bool:
+        if isinstance(condition, dict) and "Fn::Condition" in condition:
+            return bool(conditions[condition["Fn::Condition"]])
+        return parse(condition, resources, conditions)
+
+    monkeypatch.setattr(parsing, "parse_condition", parse_condition)
+
+
+def resources_that_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an update a resource comes or goes as its condition says, and an endpoint changes with its configuration.
+
+    Moto looks at conditions only when a stack is made, and then at parameters that a resource names itself.
+    """
+    change, differing = parsing.parse_and_update_resource, parsing.ResourceMap.build_resource_diff
+
+    def build_resource_diff(resources: parsing.ResourceMap, template: Any, parameters: Any = None) -> Any:
+        found = differing(resources, template, parameters)
+        if parameters:
+            kinds = {name: one["Type"] for name, one in template["Resources"].items() if name not in found["Add"]}
+            found["Modify"] += [
+                name for name, kind in kinds.items() if "SageMaker" in kind and name not in found["Modify"]
+            ]
+            found["Modify"].sort(key=list(kinds).index)  # in the order of the template
+        return found
+
+    def update(logical_id: str, resource_json: Any, resources_map: Any, account_id: str, region_name: str) -> Any:
+        there = resources_map._parsed_resources.get(logical_id)
+        if there is None:  # or nothing still
+            return parsing.parse_and_create_resource(logical_id, resource_json, resources_map, account_id, region_name)
+        condition = resource_json.get("Condition")
+        if condition and not resources_map.lazy_condition_map[condition]:
+            resources_map._delete_resource(there, resource_json)
+            return None
+        return change(logical_id, resource_json, resources_map, account_id, region_name)
+
+    monkeypatch.setattr(parsing, "parse_and_update_resource", update)
+    monkeypatch.setattr(parsing.ResourceMap, "build_resource_diff", build_resource_diff)
 
 
 def named_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +50,7 @@ Parameters:
   ServerlessConcurrency: {Type: Number, Default: 10}
   LogDays: {Type: Number, Default: 30}
   QueueName: {Type: String, Default: scones-queue}
+  Guardrails: {Type: String, Default: "true"}
 Resources:
   Bucket:
     Type: AWS::S3::Bucket
@@ -60,6 +62,32 @@ Resources:
 Outputs:
   BucketName: {Value: !Ref Bucket, Description: Pictures go below arrivals/ in it}
 """
+STANCES = {
+    "ArtefactBucket": "scones-artefacts-123456789012-eu-west-1",
+    "ModelKey": "models/vehicles/v1/model.tar.gz",
+    "Task": "vehicles",
+    "Inference": "real-time",
+    "ThresholdFloor": "0",
+    "CandidateKey": "",
+    "CandidateWeight": "0",
+    "Guardrails": "true",
+    "AlertEmail": "",
+}
+"""What a stance reads and sets, with values; and one that it leaves alone."""
+TRIAL = json.dumps({
+    "Parameters": {name: {"Type": "String"} for name in STANCES},
+    "Resources": {
+        "Shown": {
+            "Type": "AWS::SSM::Parameter",
+            "Properties": {
+                "Name": "shown",
+                "Type": "String",
+                "Value": {"Fn::Sub": " ".join(f"${{{name}}}" for name in STANCES)},
+            },
+        }
+    },
+    "Outputs": {"EndpointName": {"Value": "scones"}},
+})  # fmt: skip
 FAILING = APP.replace(
     "Outputs:", "  Other: {Type: AWS::S3::Bucket, Properties: {BucketName: taken}, DependsOn: Topic}\nOutputs:"
 )

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from scones.aws.assumptions import Assumptions
 from scones.aws.cost import Estimate, estimate
-from scones.aws.prices import Prices, load_prices
+from scones.aws.prices import HOURS, Prices, load_prices
 from scones.aws.templates import template
 from scones.aws.usage import ALARM_METRICS, MEMORY, METRICS, MONITOR_MEMORY, Requests, way
 from scones.cli.aws._cost_table import cost_tables
@@ -164,7 +164,7 @@ def test_alarms_are_counted_by_the_metrics_that_they_look_at() -> None:
 
 
 def test_the_monitor_publishes_as_many_metrics_as_are_counted() -> None:
-    assert len(re.findall('"MetricName": ', Path(watch_capture.__file__).read_text())) == METRICS
+    assert len(re.findall(r', "(?:Count|None)"\),', Path(watch_capture.__file__).read_text())) == METRICS
 
 
 def test_functions_log_nothing_of_a_picture_that_goes_well() -> None:
@@ -211,6 +211,13 @@ def test_a_real_time_endpoint_costs_its_instance_whether_or_not_pictures_come(pr
     few = estimate(SERVERLESS, 1, prices)
     assert not [what for what in terms(few) if what.startswith("endpoint: 1 x")]
     assert few.a_month < 10
+
+
+def test_a_candidate_costs_instances_of_its_own(prices: Prices) -> None:
+    trial = {**DEFAULTS, "CandidateKey": "models/vehicles/v2/model.tar.gz", "MinInstances": "2"}
+    [term] = [term for term in estimate(trial, 1000, prices).fixed if "candidate" in term.what]
+    assert (term.what, term.quantity) == ("endpoint: candidate, 2 x ml.m5.large", 2 * HOURS)
+    assert not [term for term in estimate(SERVERLESS, 1000, prices).fixed if "candidate" in term.what]
 
 
 def test_instances_are_counted_for_the_busiest_hour_and_an_overload_is_told(prices: Prices) -> None:

@@ -18,8 +18,10 @@ from scones.aws.stacks import describe
 from scones.aws.templates import template
 from scones.cli.aws._telling import telling
 from scones.errors import AwsAccess, AwsError, BundleError, ObjectMissing, SettingsError, StackFailed
+from scones.functions.stack_parameters import read_stack, set_parameters
+from scones.registry.aliases import PRODUCTION, point
 from scones.staging import SourcePicture, write_dataset
-from scones.store import open_bucket
+from scones.store import Layout, open_bucket
 from scones.task import load_task
 from tests.aws import moto_gaps
 from tests.aws.refusing import refuse
@@ -32,6 +34,7 @@ def _as_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     moto_gaps.rollback(monkeypatch)
     moto_gaps.kept_buckets(monkeypatch)
     moto_gaps.builds(monkeypatch)
+    moto_gaps.previous_values(monkeypatch)
 
 
 @pytest.fixture
@@ -48,6 +51,8 @@ def run(
 
 
 def test_a_first_deployment_makes_both_stacks_and_all_they_name(account: Account, yard: Yard) -> None:
+    here = open_bucket(yard.settings.store, yard.settings.bucket)
+    here.put(Layout.health("vehicles", "tiny-1"), b"health")
     done = run(yard)
     assert done is not None
     assert done.changed == ("scones-bootstrap", "scones")
@@ -60,6 +65,8 @@ def test_a_first_deployment_makes_both_stacks_and_all_they_name(account: Account
         account.s3.get_object(Bucket=yard.names.artefacts, Key=parameters["SerializeImageKey"])["Body"].read()
         == b"code"
     )
+    known = account.s3.list_objects_v2(Bucket=yard.names.bucket, Prefix="models")["Contents"]
+    assert {one["Key"].rpartition("/")[2] for one in known} == {"bundle.json", "health.npz", "model.tar.gz"}
     [image] = account.ecr.describe_images(repositoryName=yard.names.repository)["imageDetails"]
     assert parameters["ImageUri"].endswith(f"/scones-container:{image['imageTags'][0]}")
     what, count, total = yard.progress[-1]
@@ -181,6 +188,32 @@ def test_a_value_that_is_set_goes_to_each_stack_that_knows_it_and_stays(account:
     assert [app.parameters[name] for name in ("LogDays", "Inference")] == ["7", "serverless"]
     assert bootstrap.parameters["LogDays"] == "7"
     assert [target.architecture for target in yard.targets] == ["x86_64", "x86_64"]
+
+
+def test_a_new_model_has_guardrails_again_and_that_it_takes_out_the_one_of_a_stance_is_told(yard: Yard) -> None:
+    run(yard)
+    home = yard.account.bucket(yard.names.bucket)
+    stance = {
+        "version": "tiny-1",
+        "stance": "rolled back",
+        "who": "monitor",
+        "why": "harm",
+        "at": "2026-11-20T10:00:00Z",
+    }
+    home.put_json(Layout.record(Layout.stance_series("scones"), 1), stance)
+    assert "Guardrails" not in yard.cargo().app
+    stack = read_stack(yard.account.cloudformation, "scones")
+    set_parameters(yard.account.cloudformation, stack, {"Guardrails": "false"})
+    assert "Guardrails" not in yard.cargo().app, "it is the same model"
+    yard.promote("tiny-2")
+    here = open_bucket(yard.settings.store, yard.settings.bucket)
+    point(here, "vehicles", PRODUCTION, "tiny-2", who="Ada", why="better", now=datetime(2026, 11, 21, tzinfo=UTC))
+    yard.said.clear()
+    done = run(yard)
+    assert done is not None
+    assert done.app.parameters["Guardrails"] == "true"
+    [told] = [line for line in yard.said if "the stance of endpoint scones went back to model tiny-1 (monitor" in line]
+    assert told.endswith("`scones promote tiny-1` first, if that is not what you want")
 
 
 @pytest.mark.parametrize(

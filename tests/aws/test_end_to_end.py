@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,16 +21,20 @@ from scones.aws import templates
 from scones.aws.account import Account
 from scones.aws.inventory import take_inventory
 from scones.aws.names import Names
+from scones.aws.packages import Package
 from scones.bundle import read_bundle
 from scones.cli import app
 from scones.dispatch import add_orders, sample_orders
 from scones.errors import StackFailed
+from scones.monitoring.watch.records import Standing
+from scones.monitoring.watch.standings import stand
 from scones.registry import history, register
-from scones.store import open_bucket
+from scones.store import Bucket, open_bucket
 from tests.aws import moto_gaps, moto_kinds
 from tests.aws.account_at_work import at_work
+from tests.aws.conftest import HERE
 
-HERE = "python{}.{}".format(*sys.version_info)
+PYTHON = f"python{HERE.python}"
 
 
 @pytest.fixture(autouse=True)
@@ -40,36 +43,44 @@ def _as_aws(monkeypatch: pytest.MonkeyPatch) -> None:
         moto_gaps.change_sets,
         moto_gaps.rollback,
         moto_gaps.kept_buckets,
-        moto_gaps.builds,
         moto_gaps.emptied_repositories,
         moto_gaps.tagged_endpoint_configs,
+        moto_gaps.previous_values,
         moto_kinds.missing_kinds,
         moto_kinds.definitions_in_s3,
         moto_kinds.named_endpoints,
         moto_kinds.deleted_policies,
+        moto_kinds.nothing_and_zero,
+        moto_kinds.conditions_of_conditions,
+        moto_kinds.resources_that_come_and_go,
+        moto_kinds.shadows,
     ):
         gap(monkeypatch)
+    moto_gaps.builds(monkeypatch, phases=())  # nobody waits for it
 
 
 @pytest.fixture(autouse=True)
 def _home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Callable[..., bytes], request: pytest.FixtureRequest
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_bundle: Callable[..., bytes],
+    packages: dict[str, Package],
 ) -> None:
-    """A folder with a model in production, and wheels that were downloaded before."""
+    """A folder with a model in production, and packages that were built before."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AWS_ENDPOINT_URL_PRICING", "http://127.0.0.1:9")  # moto has no Price List
     info, model = read_bundle(tiny_bundle())
     register(open_bucket(".scones/store", "scones"), info, model, who="Ada", now=datetime(2026, 11, 20, tzinfo=UTC))
     Path(".scones/aws").mkdir()
-    Path(".scones/aws/wheels").symlink_to(request.config.cache.mkdir("wheels"))
+    Path(".scones/aws/packages").symlink_to(packages["route_driver"].path.parent)
     # the packages are to run here, where Python may be older than any that Lambda offers for them
-    text = templates.template("app").replace("[python3.12, ", f"[{HERE}, python3.12, ")
+    text = templates.template("app").replace("[python3.12, ", f"[{PYTHON}, python3.12, ")
     monkeypatch.setattr(
         templates, "template", lambda name, real=templates.template: text if name == "app" else real(name)
     )
 
 
-SETS = ("--set", f"FunctionRuntime={HERE}", "--set", "FunctionArchitecture=x86_64")
+SETS = ("--set", f"FunctionRuntime={PYTHON}", "--set", f"FunctionArchitecture={HERE.architecture}")
 
 
 def run(*arguments: str) -> Result:
@@ -113,8 +124,29 @@ def test_a_picture_goes_through_what_was_deployed_and_nothing_is_left_of_it(
     assert unsure["kind"] == "review"
     assert not [key for key in bucket.list("arrivals") if not key.endswith(".png")]
     assert scones("status")["app"]["status"] == "CREATE_COMPLETE"
+    try_a_candidate(account, bucket)
     assert scones("destroy", "--yes")["left"] == []
     assert take_inventory(account, names) == []
+
+
+def try_a_candidate(account: Account, bucket: Bucket) -> None:
+    """First in the shadow, then beside production, then no more."""
+    bucket.put("models/vehicles/tiny-2/model.tar.gz", b"another model")
+    taken: dict[str, Any] = {"threshold": 0.95, "who": "Ada", "why": "to see"}
+
+    def served(number: int, **wanted: Any) -> tuple[dict[str, float], list[str]]:
+        """The weights of what answers, and what sees the same pictures in the shadow, once a stance is in force."""
+        stand(bucket, "scones", Standing(**taken, **wanted, at=datetime(2026, 11, 20, 10, number, tzinfo=UTC)), number)
+        assert scones("stance", "--apply")["did"].startswith(f"stance {wanted['stance']}: ")
+        config = account.sagemaker.describe_endpoint(EndpointName="scones")["EndpointConfigName"]
+        found = account.sagemaker.describe_endpoint_config(EndpointConfigName=config)
+        weights = {one["VariantName"]: one["InitialVariantWeight"] for one in found["ProductionVariants"]}
+        return weights, [one["VariantName"] for one in found.get("ShadowProductionVariants", ())]
+
+    assert served(0, stance="shadowing", candidate="tiny-2") == ({"main": 1}, ["candidate"])
+    assert served(1, stance="canary", candidate="tiny-2", weight=0.2) == ({"main": 1, "candidate": 0.25}, [])
+    assert scones("stance", "--apply")["did"] == "stance canary is in force"
+    assert served(2, stance="rolled back", version="tiny-1") == ({"main": 1}, [])
 
 
 def test_what_fails_on_the_way_in_or_out_leaves_nothing_and_a_second_try_works(

@@ -30,6 +30,10 @@ def test_what_goes_together_passes(now: dict[str, str], then: dict[str, str]) ->
     [
         (NOW | {"MinInstances": "5"}, "MinInstances=5 is more than MaxInstances=4"),
         (NOW | {"MaxInstances": "few"}, "MaxInstances=few: use a whole number"),
+        (
+            NOW | {"Inference": "serverless", "CandidateKey": "models/vehicles/v2/model.tar.gz"},
+            "Inference=serverless: models/vehicles/v2/model.tar.gz is on trial.*end the trial first",
+        ),
         (OTHER, "--set MaxInstances=1, which ends the scaling, then with --set InstanceType=ml.c5.large"),
     ],
 )

@@ -143,9 +143,14 @@ def test_the_packaged_monitor_reads_the_store_and_publishes_figures(
     account: Account, aws: str, start: Callable[..., LambdaFunction]
 ) -> None:
     account.s3.create_bucket(Bucket="scones", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    seen = start("watch_capture", {"SCONES_STORE": "s3://", **aws_variables(aws)}).invoke({})
-    assert (seen["records"], seen["did"]) == (0, "nothing")
-    assert "Records" in {metric["MetricName"] for metric in account.cloudwatch.list_metrics()["Metrics"]}
+    home = open_bucket("s3://", "scones")
+    home.put_json("stances/scones/00000001.json", {"who": "Ada", "why": "", "at": "2026-11-20T10:00:00Z"})
+    told = {"SCONES_STORE": "s3://", "SCONES_MONITOR_ACTS": "true", **aws_variables(aws)}
+    with pytest.raises(FunctionFailed, match="cannot look at stack scones"):  # it reads stances, and asks AWS
+        start("watch_capture", told).invoke({})
+    seen = home.latest("monitor/scones")
+    assert seen is not None
+    assert seen["records"] == 0
 
 
 def test_a_packaged_function_tells_a_dead_endpoint_by_the_name_that_is_retried(
@@ -195,13 +200,23 @@ def test_a_function_whose_process_ends_fails_and_begins_anew(tmp_path: Path) -> 
         assert function.invoke({"a": 1}) == {"a": 1}
 
 
-def test_the_same_input_gives_the_same_bytes(
+def test_packages_of_the_same_input_are_kept_and_damaged_ones_are_built_anew_with_the_same_bytes(
     packages: dict[str, Package], tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
+    def build(*_: Any) -> None:
+        raise InterruptedError("it builds")
+
+    digests = {name: package.digest for name, package in packages.items()}
+    shutil.copytree(packages["route_driver"].path.parent, tmp_path / "packages")
+    kept = build_packages(HERE, tmp_path, report=build)
+    assert {package.function: package.digest for package in kept} == digests
+    task = tmp_path / "own.toml"
+    task.write_text('name = "own"\ntitle = "Own"\nlabels = ["a", "b"]\n[policy]\ntarget_risk = 0.1\n')
+    with pytest.raises(StoreError, match="it builds"):
+        build_packages(HERE, tmp_path, task_file=task, report=build)
+    (tmp_path / "packages/route_driver.zip").write_bytes(b"half of it")
     again = build_or_skip(HERE, tmp_path, pytestconfig)
-    assert {package.function: package.digest for package in again} == {
-        name: package.digest for name, package in packages.items()
-    }
+    assert {package.function: package.digest for package in again} == digests
     assert all(package.compiled for package in again)
 
 
@@ -225,7 +240,7 @@ def test_a_package_holds_what_its_function_needs_and_no_more(packages: dict[str,
         for function, package in packages.items()
     }
     assert services["classify_image"] == {"sagemaker-runtime"}
-    assert services["watch_capture"] == {"cloudformation", "cloudwatch"}
+    assert services["watch_capture"] == {"cloudformation"}
 
 
 def test_nothing_in_a_zip_tells_when_where_or_by_whom_it_was_made(

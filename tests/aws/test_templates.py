@@ -14,8 +14,9 @@ from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 from cfnlint.decode.cfn_yaml import loads
 
-from scones.aws.names import Names
-from scones.aws.templates import INLINE_BYTES, template
+from scones.aws.names import TAG, Names
+from scones.aws.templates import INLINE_BYTES, compact, template
+from scones.capture import CANDIDATE_VARIANT
 from scones.store import Layout
 from scones.workflow.definitions import FUNCTIONS, MACHINES, definition
 
@@ -96,8 +97,10 @@ def test_cfn_lint_sees_into_the_state_machines() -> None:
 
 
 @BOTH
-def test_a_template_fits_into_one_request(name: Any) -> None:
-    assert len(template(name).encode()) <= INLINE_BYTES
+def test_a_template_is_sent_in_few_enough_bytes_and_says_the_same(name: Any) -> None:
+    sent = compact(template(name))
+    assert len(sent.encode()) <= INLINE_BYTES
+    assert json.loads(json.dumps(loads(sent), default=str)) == parsed(name)
 
 
 @BOTH
@@ -265,7 +268,8 @@ def test_the_dashboard_is_json() -> None:
 
 
 def test_a_new_model_comes_carefully_and_goes_back_by_itself() -> None:
-    realtime = resources("app")["Endpoint"]["Properties"]["DeploymentConfig"]["Fn::If"][2]
+    which, realtime, _ = resources("app")["Endpoint"]["Properties"]["DeploymentConfig"]["Fn::If"]
+    assert which == "Guarded"
     canary = realtime["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Fn::If"][1]
     assert canary["Type"] == "CANARY"
     assert canary["CanarySize"]["Value"] <= 50
@@ -273,6 +277,24 @@ def test_a_new_model_comes_carefully_and_goes_back_by_itself() -> None:
     assert alarms == {"EndpointErrorsAlarm", "EndpointLatencyAlarm"}
     [seen] = [one for key, one in allowed("app") if one["Action"] == "cloudwatch:DescribeAlarms"]
     assert {one["Fn::GetAtt"][0] for one in seen["Resource"]} == alarms
+
+
+def test_a_candidate_answers_in_the_shadow_or_beside_production_and_never_without_instances() -> None:
+    properties = resources("app")["EndpointConfig"]["Properties"]
+    main, canary = properties["ProductionVariants"]
+    shadows, [shadow], _ = properties["ShadowProductionVariants"]["Fn::If"]
+    shares, beside, _ = canary["Fn::If"]
+    conditions = parsed("app")["Conditions"]
+    none = {"Fn::Equals": [{"Ref": "CandidateWeight"}, 0]}
+    assert conditions[shadows]["Fn::And"] == [{"Condition": "Candidate"}, none]
+    assert conditions[shares]["Fn::And"] == [{"Condition": "Candidate"}, {"Fn::Not": [none]}]
+    assert shadow["VariantName"] == beside["VariantName"] == CANDIDATE_VARIANT != main["VariantName"]
+    assert (shadow["InitialVariantWeight"], main["InitialVariantWeight"]) == (1, 1), "it sees every picture"
+    assert beside["InitialVariantWeight"] == {"Ref": "CandidateWeight"}
+    assert resources("app")["CandidateModel"]["Condition"] == "Candidate"
+    rule = parsed("app")["Rules"]["CandidateNeedsInstances"]
+    assert rule["RuleCondition"] == conditions["Candidate"]
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Equals": [{"Ref": "Inference"}, "real-time"]}
 
 
 def test_what_the_endpoint_may_read_does_not_change_with_the_model() -> None:
@@ -360,7 +382,7 @@ def test_the_code_derives_the_names_that_the_templates_do() -> None:
         assert text(one["Properties"]["FunctionName"]) == names.function(module)
 
 
-def test_the_monitor_may_change_this_stack_only_where_it_is_told_to_act() -> None:
+def test_the_monitor_may_change_this_stack_and_its_endpoint_only_where_it_is_told_to_act() -> None:
     acts = resources("app")["WatchActs"]
     assert acts["Condition"] == "Acts"
     changing = [
@@ -370,11 +392,18 @@ def test_the_monitor_may_change_this_stack_only_where_it_is_told_to_act() -> Non
         if action.startswith(("cloudformation:", "lambda:Update"))
     ]
     assert {key for key, _ in changing} == {"WatchActs"}
-    [stack] = [one for one in acts["Properties"]["PolicyDocument"]["Statement"] if "cloudformation" in str(one)]
+    statements = acts["Properties"]["PolicyDocument"]["Statement"]
+    [stack] = [one for one in statements if "cloudformation" in str(one["Action"])]
     assert stack["Resource"] == {"Ref": "AWS::StackId"}
     [passed] = [one for key, one in allowed("app") if one["Action"] == "iam:PassRole"]
-    assert {one["Fn::GetAtt"][0] for one in passed["Resource"]} == {"ClassifyImageRole", "WatchCaptureRole"}
-    assert passed["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    roles = {one["Fn::GetAtt"][0] for one in passed["Resource"]}
+    assert roles == {"ClassifyImageRole", "WatchCaptureRole", "EndpointRole"}
+    services = {"iam:PassedToService": ["lambda.amazonaws.com", "sagemaker.amazonaws.com"]}
+    assert passed["Condition"] == {"StringEquals": services}
+    tagged = [one for one in statements if "sagemaker:" in str(one["Action"])]
+    assert [one["Condition"]["StringEquals"] for one in tagged] == [
+        {f"aws:{whose}Tag/{TAG}": {"Ref": "AWS::StackName"}} for whose in ("Request", "Resource")
+    ]
 
 
 def test_every_parameter_is_documented_with_its_default_and_the_other_way_round() -> None:

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 from scones.capture import CaptureRecord
-from scones.monitoring import monitor_page, summarise
+from scones.monitoring import Watched, monitor_page, summarise
+from scones.monitoring.watch.findings import findings
+from scones.monitoring.watch.records import Stance
+from scones.monitoring.watch.rules import Rules
 from scones.page import Chart, Gallery, Picture, Section, charts, render_page
+from tests.monitoring.looks import drifted, look, standing
 
 CHROMIUM = Path("/usr/bin/chromium")
 START = datetime(2026, 11, 20, 10, 14, 51, tzinfo=UTC)
@@ -148,7 +152,17 @@ def comparison_html(png_bytes: Callable[..., bytes]) -> str:
     return comparison_page(comparison, {"1.png": png_bytes()})
 
 
-@pytest.mark.parametrize("name", ["monitor_html", "evaluation_html", "comparison_html"])
+@pytest.fixture
+def watch_html(png_bytes: Callable[..., bytes]) -> str:
+    looks = [*(look(minute) for minute in range(1, 21)), *(drifted(minute, began=20) for minute in range(22, 40))]
+    seen = Watched(
+        looks, [standing(Stance.CAUTIOUS, 23, threshold=0.97)], findings(looks[-1], Rules()),
+        [Picture(png_bytes(), "bicycle", name="event-1")], [png_bytes()] * 3,
+    )  # fmt: skip
+    return monitor_page(summarise([]), watched=seen)
+
+
+@pytest.mark.parametrize("name", ["monitor_html", "watch_html", "evaluation_html", "comparison_html"])
 @pytest.mark.parametrize("screen", [(1280, False), (390, True)], ids=["desk", "phone-in-the-dark"])
 def test_a_report_opens_offline_and_draws_all_its_charts_and_pictures(
     browser: Any, tmp_path: Path, request: pytest.FixtureRequest, name: str, screen: tuple[int, bool]
@@ -179,6 +193,29 @@ def test_charts_are_drawn_again_when_the_reader_turns_to_the_dark(
     opened.wait_until_drawn(2)
     assert opened.complaints == []
     assert opened.page.screenshot() != before
+
+
+def test_a_chart_over_time_can_be_dragged_along(browser: Any, tmp_path: Path, watch_html: str) -> None:
+    opened = Opened(browser, watch_html, tmp_path)
+    chart = opened.page.locator(".chart").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def drag() -> bytes:
+        opened.page.mouse.move(x, y)
+        opened.page.mouse.down()
+        opened.page.mouse.move(x - 200, y, steps=5)
+        opened.page.mouse.up()
+        opened.page.mouse.move(1, 1)
+        for _ in range(5):
+            opened.page.evaluate("() => new Promise(done => requestAnimationFrame(done))")
+        return bytes(chart.locator("canvas").first.evaluate("canvas => canvas.toDataURL()").encode())
+
+    before = drag()  # no tool is on yet
+    chart.locator('[title="Pan (x-axis)"]').click()
+    assert drag() != before
+    assert opened.complaints == []
 
 
 def test_hostile_text_runs_no_script_and_asks_for_no_formula_renderer(browser: Any, tmp_path: Path) -> None:

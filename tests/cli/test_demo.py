@@ -25,7 +25,7 @@ def check(shown: subprocess.CompletedProcess[str], data: str) -> dict[str, Any]:
     assert shown.returncode == 0, shown.stderr
     result: dict[str, Any] = json.loads(shown.stdout)
     assert list(result) == [
-        "data", "test_images", "accuracy", "ece", "executions", "orders_claimed", "capture_records",
+        "data", "test_images", "accuracy", "ece", "executions", "orders_claimed", "capture_records", "drift",
         "report", "evaluation_report", "seconds",
     ]  # fmt: skip
     assert result["data"] == data
@@ -33,6 +33,8 @@ def check(shown: subprocess.CompletedProcess[str], data: str) -> dict[str, Any]:
     assert result["executions"]["failed"] == 0
     assert sum(result["executions"].values()) == 200
     assert result["capture_records"] == 200
+    assert not result["drift"]["false_alarm"]
+    assert result["drift"]["pictures_to_alarm"] <= 40
     assert 0 < result["orders_claimed"] <= result["executions"]["succeeded"]
     for page in ("report", "evaluation_report"):
         assert Path(result[page]).read_text().lower().startswith("<!doctype html>")

@@ -174,7 +174,7 @@ def test_while_the_endpoint_is_down_nothing_is_lost(
     endpoint_url: str,
     wait_until: Wait,
 ) -> None:
-    from scones.serving import bind
+    from scones.listening import bind
 
     listener = bind("127.0.0.1", 0)
     shop.drop("a1")
@@ -242,7 +242,7 @@ def test_dead_letters_are_listed_and_sent_again(scones: Run, shop: Shop, endpoin
 
 
 def test_an_address_in_use_is_one_line(scones: Run, shop: Shop, endpoint_url: str) -> None:
-    from scones.serving import bind
+    from scones.listening import bind
 
     with bind("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]

@@ -19,7 +19,7 @@ from scones.bundle import read_bundle
 from scones.capture import read_capture
 from scones.cli import app
 from scones.errors import BundleError, PortInUse, SettingsError
-from scones.serving import bind
+from scones.listening import bind
 from scones.store import open_bucket
 
 

@@ -24,7 +24,7 @@ from scones.dispatch import add_orders, sample_orders
 from scones.forgetting import Found, Person, open_eraser, remove, search
 from scones.monitoring import monitor_page, summarise
 from scones.picture import encode_png
-from scones.serving import CaptureWriter, background_server, build_app
+from scones.serving import VARIANT, CaptureWriter, Endpoint, Lineup, Slot, Terms, background_endpoint
 from scones.settings import Settings
 from scones.staging import SourcePicture, write_dataset
 from scones.staging.examples import with_examples
@@ -126,9 +126,9 @@ def build(folder: Path, bundle: bytes, learned: Sequence[SourcePicture]) -> Worl
     clock = HandClock()
     clock.move(-86_400)
     with ExitStack() as stack:
-        writer = stack.enter_context(CaptureWriter(bucket, Layout.CAPTURE, "scones", "AllTraffic"))
-        app = build_app(Classifier(*read_bundle(bundle)), endpoint="scones", threshold=0.9, capture=writer)
-        url = stack.enter_context(background_server(app))
+        writer = stack.enter_context(CaptureWriter(bucket, Layout.CAPTURE, "scones", VARIANT))
+        lineup = Lineup(Slot(VARIANT, Classifier(*read_bundle(bundle)), 0.9))
+        url = stack.enter_context(background_endpoint(Endpoint(lineup, Terms("scones"), captures={VARIANT: writer})))
         settings = settings.model_copy(update={"endpoint_url": url, "review_seconds": 1_000_000})
         engine = stack.enter_context(open_engine(settings, clock=clock))
         for driver in (GONE, STAYS):

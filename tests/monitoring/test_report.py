@@ -12,7 +12,9 @@ from scones.capture import CaptureProblems, CaptureRecord, capture_key, encode_l
 from scones.cli.monitor import monitor
 from scones.errors import StoreError
 from scones.monitoring import monitor_page, summarise
-from scones.store import Bucket, open_bucket
+from scones.store import Bucket, Layout, open_bucket
+
+from .looks import look
 
 START = datetime(2026, 11, 20, 10, 14, 51, tzinfo=UTC)
 OURS = {"model_version": "v1", "threshold": "0.9", "labels": "bicycle,motorcycle"}
@@ -160,3 +162,18 @@ def test_a_second_report_says_the_same_and_counts_what_came_since(bucket: Bucket
     late = CaptureRecord("late", "late", START, (0.6, 0.4), attributes=OURS)
     bucket.put(capture_key("capture", "scones", "AllTraffic", START, "late"), encode_line(late).encode())
     assert json.loads(report(bucket, "--json")[0])["records"] == first["records"] + 1
+
+
+def test_the_report_of_a_watched_endpoint_begins_with_what_the_watch_saw(bucket: Bucket) -> None:
+    bucket.append(Layout.watch_series("scones"), look(1).model_dump(mode="json"))
+    report(bucket)
+    page = bucket.get("reports/monitor.html").decode()
+    assert "All is well: no drift in 20 pictures." in page
+    assert page.index("Evidence over time") < page.index("Pictures over time")
+
+
+def test_the_report_of_an_endpoint_that_nobody_watches_says_how_to_begin(bucket: Bucket) -> None:
+    report(bucket)
+    assert "Look once: scones monitor watch" in bucket.get("reports/monitor.html").decode()
+    report(bucket, "--prefix", "capture")
+    assert "scones monitor watch" not in bucket.get("reports/monitor.html").decode()  # it may be anybody's

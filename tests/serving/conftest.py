@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,8 +14,9 @@ from urllib.parse import urlsplit
 import boto3
 import botocore
 import botocore.config
-import PIL.Image
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from scones.bundle import BundleInfo, read_bundle
 from scones.classifier import Classifier
@@ -74,8 +77,51 @@ def boto_client() -> Iterator[Callable[..., SageMakerRuntimeClient]]:
         client.close()
 
 
+@pytest.fixture
+def connect() -> Iterator[Callable[[str], socket.socket]]:
+    """Open a connection to an endpoint's address; it is closed when the test ends."""
+    with ExitStack() as stack:
+
+        def connect(url: str) -> socket.socket:
+            at = urlsplit(url)
+            return stack.enter_context(socket.create_connection((at.hostname, at.port), timeout=20))
+
+        yield connect
+
+
+def post(picture: bytes, *headers: str) -> bytes:
+    """The bytes of a request to classify a picture."""
+    lines = ["POST /invocations HTTP/1.1", "Host: here", "Content-Type: image/png", *headers]
+    return "\r\n".join([*lines, f"Content-Length: {len(picture)}", "", ""]).encode() + picture
+
+
+def replies(wire: socket.socket, number: int = 1) -> list[tuple[int, dict[str, str], bytes]]:
+    """Read so many replies, with status, headers and body; of those of status 100 there is no body."""
+    data = b""
+    found: list[tuple[int, dict[str, str], bytes]] = []
+    while len(found) < number:
+        while b"\r\n\r\n" not in data:
+            data += _more(wire)
+        head, _, data = data.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        size = int(headers.get("content-length", "0"))
+        while len(data) < size:
+            data += _more(wire)
+        found.append((int(first.split()[1]), headers, data[:size]))
+        data = data[size:]
+    assert data == b"", "more than was expected"
+    return found
+
+
+def _more(wire: socket.socket) -> bytes:
+    data = wire.recv(65536)
+    assert data, "the connection ended"
+    return data
+
+
 class GatedClassifier(Classifier):
-    """The real classifier, which waits at a gate before each answer."""
+    """The real classifier, which waits at a gate before each answer that a caller gets."""
 
     def __init__(self, info: BundleInfo, model: bytes) -> None:
         super().__init__(info, model)
@@ -83,11 +129,12 @@ class GatedClassifier(Classifier):
         self.arrived = threading.Semaphore(0)
         self.calls = 0
 
-    def classify(self, pictures: Sequence[bytes | PIL.Image.Image]) -> list[list[float]]:
-        self.calls += 1
-        self.arrived.release()
-        assert self.gate.wait(20)
-        return super().classify(pictures)
+    def predict(self, batch: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if threading.current_thread().name == "worker":
+            self.calls += 1
+            self.arrived.release()
+            assert self.gate.wait(20)
+        return super().predict(batch)
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_what_the_model_refuses_is_a_model_error_with_its_original_status(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"EndpointName": "other"}, {"TargetVariant": "Canary"}, {"InferenceId": "x;threshold=0"}]
+    "wrong", [{"EndpointName": "other"}, {"TargetVariant": "candidate"}, {"InferenceId": "x;threshold=0"}]
 )
 def test_an_unknown_endpoint_or_variant_is_a_validation_error(
     endpoint_url: str, boto_client: Client, png_bytes: Png, wrong: dict[str, str]
@@ -74,7 +74,7 @@ def test_an_unknown_endpoint_or_variant_is_a_validation_error(
 def test_a_saturated_endpoint_is_service_unavailable_and_boto3_tries_again_by_itself(
     start_endpoint: Start, boto_client: Client, png_bytes: Png, gated: Any
 ) -> None:
-    url = start_endpoint(gated, workers=1, max_queue=1)
+    url = start_endpoint(gated, max_queue=1)
     request: Any = {"EndpointName": "scones", "Body": png_bytes(), "ContentType": "image/png"}
 
     def call(client: SageMakerRuntimeClient) -> bytes:

@@ -21,7 +21,7 @@ from scones.store import Bucket, open_bucket
 from scones.task import Task, load_task
 from scones.training import backbone_names, evaluate, load_backbone, train
 from scones.training.backbone import Backbone
-from scones.training.graph import join
+from scones.training.graph import join, part
 from scones.training.head import Head, fit_head
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -116,6 +116,37 @@ def test_the_head_finds_what_separates_classes() -> None:
     points = rng.normal(size=(600, 4)).astype(np.float32) + 4 * np.eye(4, dtype=np.float32)[labels]
     head = fit_head(points, labels, 3, penalty=1e-3)
     assert (head.logits(points).argmax(1) == labels).mean() > 0.97
+
+
+def test_a_picture_that_counts_for_three_is_learned_from_as_if_it_were_there_three_times() -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 3, 90)
+    points = rng.normal(size=(90, 4)).astype(np.float32) + np.eye(4, dtype=np.float32)[labels]
+    points -= points.mean(0)
+    points /= points.std(0)
+    thrice = np.repeat(np.arange(90), np.where(np.arange(90) < 30, 3, 1))
+    weights = np.where(np.arange(90) < 30, 3.0, 1.0)
+    repeated = fit_head(points[thrice], labels[thrice], 3, penalty=1e-9)
+    weighted = fit_head(points, labels, 3, penalty=1e-9, weights=weights)
+    np.testing.assert_allclose(weighted.logits(points), repeated.logits(points), atol=0.05)
+    plain = fit_head(points, labels, 3, penalty=0.1)
+    assert (fit_head(points, labels, 3, 0.1, np.full(90, 7.0)).weights == plain.weights).all()
+
+
+def test_the_head_can_be_taken_off_a_model_and_fitted_anew_to_the_same_backbone(
+    bucket: Bucket, task: Task, backbone: Backbone
+) -> None:
+    dataset = make_dataset(bucket, task)
+    info, model = train(dataset, task, backbone, now=NOW)
+    parted = part(info, model)
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(parted.embed(images), backbone.embed(images))
+    assert (parted.name, parted.size) == (backbone.name, backbone.size)
+    again, same = train(dataset, task, parted, now=NOW)
+    first, second = Classifier(info, model), Classifier(again, same)
+    np.testing.assert_array_equal(first.predict(images)[0], second.predict(images)[0])
+    first_of_each = train(dataset, task, backbone, counts=lambda line: 5.0 if line.label_index == 0 else 1.0, now=NOW)
+    assert first_of_each[0].version != info.version
 
 
 def test_test_pictures_are_never_read_by_training(bucket: Bucket, task: Task, backbone: Backbone) -> None:

@@ -22,8 +22,11 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.store import S3Store
 
 from scones.errors import AwsAccess, AwsError
+from scones.store import Bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
@@ -89,6 +92,10 @@ class Account:
         """
         with explained("ask AWS who you are"):
             return self.sts.get_caller_identity()["Account"]
+
+    def bucket(self, name: str) -> Bucket:
+        """A bucket of S3, for what works on the store; with these credentials, of a profile too."""
+        return Bucket(name, S3Store(name, credential_provider=Boto3CredentialProvider(self._session)))
 
     @cached_property
     def autoscaling(self) -> ApplicationAutoScalingClient:

@@ -17,7 +17,7 @@ from scones.staging.source import Progress, no_progress
 from scones.store import Bucket, Layout
 from scones.workflow.definitions import definition
 
-__all__ = ["Artefact", "bundle_artefact", "definition_artefact", "model_artefact", "package_artefact", "upload"]
+__all__ = ["Artefact", "definition_artefact", "known_artefacts", "model_artefact", "package_artefact", "upload"]
 
 _AT_ONCE = 8
 """Objects that are uploaded at a time."""
@@ -71,15 +71,24 @@ def model_artefact(bucket: Bucket, task: str) -> Artefact:
     return Artefact(key, found.size, lambda: bucket.get(key))
 
 
-def bundle_artefact(bucket: Bucket, model: Artefact) -> Artefact:
-    """What is known of a model, for the application's bucket: the monitor compares with it.
+def known_artefacts(bucket: Bucket, model: Artefact) -> tuple[Artefact, ...]:
+    """What the application's bucket is to know of a model: what monitors compare with, here and elsewhere.
+
+    That is the model itself, its ``bundle.json``, and its health, where a monitor has measured it.
 
     Raises:
-        ObjectMissing: it is gone.
+        ObjectMissing: ``bundle.json`` is gone.
+        StoreError: the store does not answer.
     """
-    key = model.key.replace("model.tar.gz", "bundle.json")
-    text = bucket.get(key)
-    return Artefact(key, len(text), lambda: text)
+    _, task, version, _ = model.key.split("/")
+    bundle, health = f"{Layout.model(task, version)}/bundle.json", Layout.health(task, version)
+    found = [one for one in bucket.entries(health) if one.key == health]
+    text = bucket.get(bundle)
+    return (
+        Artefact(bundle, len(text), lambda: text),
+        model,
+        *(Artefact(one.key, one.size, lambda: bucket.get(health)) for one in found),
+    )
 
 
 def upload(

@@ -10,8 +10,8 @@ from pathlib import Path
 from scones.aws.account import Account
 from scones.aws.artefacts import (
     Artefact,
-    bundle_artefact,
     definition_artefact,
+    known_artefacts,
     model_artefact,
     package_artefact,
 )
@@ -33,8 +33,8 @@ from scones.workflow.definitions import MACHINES
 
 __all__ = ["Cargo", "Templates", "check_sets", "load_cargo"]
 
-_OWN = {"AppStack", "ArtefactBucket", "ImageUri", "Task"}
-"""Parameters that the deployment gives, besides the keys of what it uploads."""
+_OWN = {"AppStack", "ArtefactBucket", "CandidateWeight", "Guardrails", "ImageUri", "Task"}
+"""Parameters that the deployment or a stance gives, besides the keys of what they upload."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Cargo:
         bootstrap: values of parameters of the bootstrap stack.
         app: values of parameters of the application's stack.
         artefacts: what those name, for the bucket of artefacts.
-        bundle: what is known of the model, for the application's bucket.
+        known: of the model, for the application's bucket.
         policy: the record that the model is in production.
         root: what the container is built from.
         slow_start: why the functions start slower than they could, and what to do; empty: they do not.
@@ -65,7 +65,7 @@ class Cargo:
     bootstrap: Mapping[str, str]
     app: Mapping[str, str]
     artefacts: tuple[Artefact, ...]
-    bundle: Artefact
+    known: tuple[Artefact, ...]
     policy: Policy
     root: Path
     slow_start: str
@@ -123,6 +123,8 @@ def load_cargo(
     first = {"FunctionRuntime": here} if here else {}
     then = {key: one.default or "" for key, one in app.items()} | first | dict(now) | given
     check_instances(now, then)
+    if now.get("Guardrails") == "false" and now["ModelKey"] != model.key:
+        own["Guardrails"] = "true"  # a stance let them go; a new model is to be watched
     target = Target(then["FunctionRuntime"].removeprefix("python"), then["FunctionArchitecture"])
     packages = build(target)
     own |= {f"{_camel(package.function)}Key": package.key for package in packages}
@@ -132,7 +134,7 @@ def load_cargo(
         bootstrap={key: value for key, value in sets.items() if key in bootstrap} | {"AppStack": names.stack},
         app=given | {"FunctionRuntime": f"python{target.python}"} | own,
         artefacts=tuple(artefacts),
-        bundle=bundle_artefact(bucket, model),
+        known=known_artefacts(bucket, model),
         policy=current_policy(bucket, task.name),
         root=root,
         slow_start="" if all(package.compiled for package in packages) else _slow_start(target, here),
@@ -153,7 +155,7 @@ def check_sets(sets: Mapping[str, str], declared: Mapping[str, Declared]) -> Non
     for name, value in sets.items():
         free = sorted(key for key in declared if key not in _OWN and not key.endswith("Key"))
         if name not in free:
-            why = "is set by the deployment" if name in declared else "is no parameter"
+            why = "is set by the deployment or a stance" if name in declared else "is no parameter"
             raise SettingsError(f"--set {name}={value}: {name} {why}: there are {', '.join(free)}")
         allowed = declared[name].allowed
         if allowed and value not in allowed:

@@ -15,6 +15,7 @@ from scones.aws.account import Account, error_code, explained
 from scones.aws.changes import Change, ChangeSet, ParameterChange
 from scones.aws.stack_events import EventLog, StackEvent, first_cause
 from scones.aws.stacks import INTERVAL, Stack, because, delete_stack, describe, follow, wait_for_others
+from scones.aws.templates import compact
 from scones.errors import AwsError, LeftBehind, StackFailed
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def declared_parameters(account: Account, template: str) -> dict[str, Declared]:
         AwsError: CloudFormation cannot read the template.
     """
     with explained("have the template read"):
-        found = account.cloudformation.get_template_summary(TemplateBody=template).get("Parameters", [])
+        found = account.cloudformation.get_template_summary(TemplateBody=compact(template)).get("Parameters", [])
     return {
         one["ParameterKey"]: Declared(
             one.get("DefaultValue"), tuple(one.get("ParameterConstraints", {}).get("AllowedValues", ()))
@@ -114,7 +115,7 @@ def make_change_set(
         "StackName": name,
         "ChangeSetName": f"{_PREFIX}{uuid.uuid4().hex}",
         "ChangeSetType": "CREATE" if creates else "UPDATE",
-        "TemplateBody": template,
+        "TemplateBody": compact(template),
         "Parameters": [_parameter(key, given) for key in declared if key in given or key in known],
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],

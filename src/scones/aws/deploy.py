@@ -85,7 +85,7 @@ def deploy(
         if image != cargo.app["ImageUri"]:
             raise AwsError(f"the container is {image}, and {cargo.app['ImageUri']} was planned: deploy again")
         bring_about(plan.app)
-    note_model(account, names, cargo.app["Task"], cargo.bundle, cargo.policy)
+    note_model(account, names, cargo.app["Task"], cargo.known, cargo.policy)
     app = describe(account, names.stack)
     if app is None:
         raise AwsError(f"stack {names.stack} is gone: somebody deleted it meanwhile; deploy again")

@@ -1,4 +1,4 @@
-"""Whether the instances that are asked for go together; AWS would say so after minutes, with an endpoint half made."""
+"""Whether the instances that are asked for go together. AWS would say so after minutes, with an endpoint half made."""
 
 from __future__ import annotations
 
@@ -18,9 +18,15 @@ def check_instances(now: Mapping[str, str], then: Mapping[str, str]) -> None:
 
     Raises:
         SettingsError: there would be more instances at least than at most; or the instance type would change while
-            the endpoint scales, which SageMaker refuses.
+            the endpoint scales, or a candidate be served without instances, both of which SageMaker refuses.
     """
     if then["Inference"] != "real-time":
+        if candidate := then.get("CandidateKey"):
+            raise SettingsError(
+                f"Inference={then['Inference']}: {candidate} is on trial, and serverless inference has neither a "
+                "shadow nor a second variant: end the trial first with `scones monitor override cautious`, then "
+                "`scones aws stance --apply`"
+            )
         return
     least, most = whole(then, "MinInstances"), whole(then, "MaxInstances")
     if least > most:

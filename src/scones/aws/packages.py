@@ -19,11 +19,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from importlib.util import cache_from_source
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import scones
-from scones.aws.wheels import Target, closure, fetch_wheels, pins
+from scones.aws.wheels import Pin, Target, closure, fetch_wheels, pins
 from scones.dispatch import load_depot
 from scones.errors import AwsError
 from scones.staging.source import Progress, no_progress
@@ -57,7 +56,7 @@ _NEEDS = {
     ),
     "filter_inferences": _Need(("pydantic",)),
     "route_driver": _Need(("obstore", "pydantic")),
-    "watch_capture": _Need(("botocore", "obstore", "pydantic"), services=("cloudformation", "cloudwatch")),
+    "watch_capture": _Need(("botocore", "obstore", "pydantic"), services=("cloudformation",)),
 }
 FUNCTIONS = tuple(_NEEDS)
 """The functions that have a package; a handler is ``scones.functions.{function}.handler``."""
@@ -82,6 +81,8 @@ _LEFT_OUT = (
     # botocore's services but for those named
     "botocore/data/*/*",
 )
+_INPUT = "input.json"
+"""Lies beside the packages, and says what they were built of."""
 _THEN = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can name
 
 _LIST_MODULES = """
@@ -129,7 +130,7 @@ def build_packages(
     depot_file: Path | None = None,
     report: Progress = no_progress,
 ) -> list[Package]:
-    """Build the package of each function.
+    """Build the package of each function; what lies there of the same input is taken as it is.
 
     Byte code goes in where this interpreter is of the target's version.
 
@@ -155,6 +156,9 @@ def build_packages(
 def _build(target: Target, folder: Path, own: Mapping[str, bytes], report: Progress) -> list[Package]:
     needed = {function: closure(need.distributions, target) for function, need in _NEEDS.items()}
     pinned = pins(sorted({name for names in needed.values() for name in names}), target)
+    input_ = _digest_of_input(target, pinned, own)
+    if kept := _kept(folder / "packages", input_):
+        return kept
     report("fetching wheels", 0, len(pinned))
     wheels = fetch_wheels(target, pinned, folder / "wheels" / f"{target.python}-{target.architecture}")
     report("fetching wheels", len(pinned), len(pinned))
@@ -178,7 +182,35 @@ def _build(target: Target, folder: Path, own: Mapping[str, bytes], report: Progr
             ]
             for done, _ in enumerate(as_completed(packing), start=1):
                 report("packing", done, len(FUNCTIONS))
-        return [packed.result() for packed in packing]
+        packages = [packed.result() for packed in packing]
+    digests = {package.function: package.digest for package in packages}
+    (folder / "packages" / _INPUT).write_text(json.dumps([input_, target.here, digests]), encoding="utf-8")
+    return packages
+
+
+def _digest_of_input(target: Target, pinned: Mapping[str, Pin], own: Mapping[str, bytes]) -> str:
+    """What the packages follow from: all of scones, as importing a handler tells only later what of it goes in."""
+    wheels = [(name, pin.version, sorted(pin.hashes)) for name, pin in sorted(pinned.items())]
+    found = hashlib.sha256(repr((target, sys.version, wheels)).encode())
+    sources = {f"scones/{path.relative_to(_SCONES).as_posix()}": path for path in _SCONES.rglob("*") if path.is_file()}
+    contents = {name: path.read_bytes() for name, path in sources.items() if "/__pycache__/" not in name}
+    contents |= own
+    for name in sorted(contents):
+        found.update(f"{name} {len(contents[name])} ".encode() + contents[name])
+    return found.hexdigest()
+
+
+def _kept(folder: Path, input_: str) -> list[Package] | None:
+    """The packages in a folder, where they were built of this input and are whole."""
+    try:
+        known, compiled, digests = json.loads((folder / _INPUT).read_text(encoding="utf-8"))
+        if known != input_:
+            return None
+        packages = [Package(name, folder / f"{name}.zip", digests[name], compiled) for name in FUNCTIONS]
+        whole = all(hashlib.sha256(one.path.read_bytes()).hexdigest() == one.digest for one in packages)
+    except (OSError, ValueError, KeyError):  # none were built, or somebody was at it
+        return None
+    return packages if whole else None
 
 
 def _own_files(task_file: Path | None, depot_file: Path | None) -> dict[str, bytes]:
@@ -256,5 +288,6 @@ def _pack(function: str, tree: Path, names: set[str], folder: Path, *, compiled:
 
 
 def _code_of(source: str) -> str:
-    """Where a source's byte code lies."""
-    return cache_from_source(source, optimization="").replace("\\", "/")
+    """Where a source's byte code lies, wherever this process keeps its own (PYTHONPYCACHEPREFIX)."""
+    path = PurePosixPath(source)
+    return str(path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc")

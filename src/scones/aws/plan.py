@@ -13,6 +13,7 @@ from scones.aws.change_sets import discard, make_change_set
 from scones.aws.changes import ChangeSet
 from scones.aws.names import TAG, Names
 from scones.aws.stack_events import StackEvent
+from scones.aws.stance import overruled
 from scones.errors import AwsError
 from scones.staging.source import Progress, no_progress
 
@@ -99,6 +100,8 @@ def planned(
                     account, name, text, given, tags, clear=clear, say=tell.say, report=tell.event, pause=pause
                 )
             )
+        if said := overruled(account, names, made[1]):
+            tell.say(said)
         yield Plan(made[0], made[1], open=made)
     finally:
         for change_set in reversed(made):

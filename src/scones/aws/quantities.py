@@ -110,6 +110,9 @@ class Quantities:
         if not self._serverless:
             kind = self._text("InstanceType")
             yield f"endpoint: {self._instances} x {kind}", f"sagemaker.hosting.{kind}", self._instances * HOURS
+            if self._text("CandidateKey"):
+                more = int(self._number("MinInstances"))
+                yield f"endpoint: candidate, {more} x {kind}", f"sagemaker.hosting.{kind}", more * HOURS
         scaling = 0 if self._serverless else SCALING_ALARMS
         yield "alarms, by the metrics that they look at", "cloudwatch.alarms", ALARM_METRICS + scaling
         yield "metrics of the monitor", "cloudwatch.metrics", METRICS
@@ -128,8 +131,8 @@ class Quantities:
         yield "monitor: schedule", "events.schedules", self._runs
         yield "monitor: function, calls", f"lambda.requests.{arm}", self._runs
         yield "monitor: function, time", f"lambda.duration.{arm}", self._runs * seconds * MONITOR_MEMORY / 1024
-        yield "monitor: lists and its record", "s3.put", self._runs * 4
-        yield "monitor: capture read", "s3.get", self._runs * (files + 2)
+        yield "monitor: lists and its record", "s3.put", self._runs * 5
+        yield "monitor: capture and records read", "s3.get", self._runs * (files + 3)
 
     def traffic(self) -> Iterator[tuple[str, str, float]]:
         """What grows with the pictures."""

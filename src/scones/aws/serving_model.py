@@ -6,6 +6,7 @@ Through the account's own client, not through :func:`scones.registry.point`: the
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from botocore.exceptions import ClientError
 
@@ -19,19 +20,19 @@ from scones.store import Layout
 __all__ = ["note_model"]
 
 
-def note_model(account: Account, names: Names, task: str, bundle: Artefact, policy: Policy) -> None:
+def note_model(account: Account, names: Names, task: str, known: Sequence[Artefact], policy: Policy) -> None:
     """Write what is known of the model, and the record that it is in production, unless the newest record says so.
 
     Args:
         account, names: where the application is.
         task: the model's.
-        bundle: its ``bundle.json``.
+        known: of the model.
         policy: who put it in production, and why.
 
     Raises:
         AwsError: as AWS answers; or somebody else wrote a record at the same moment.
     """
-    upload(account, names.bucket, [bundle])
+    upload(account, names.bucket, known)
     series = Layout.policy_series(task)
     with explained(f"note in bucket {names.bucket} which model serves"):
         pages = account.s3.get_paginator("list_objects_v2").paginate(Bucket=names.bucket, Prefix=f"{series}/")

@@ -13,6 +13,7 @@ import typer
 from scones.cli.answer import answer
 from scones.cli.aws import aws
 from scones.cli.batch import batch
+from scones.cli.bench import bench
 from scones.cli.classify import classify
 from scones.cli.clean import clean
 from scones.cli.compare import compare
@@ -29,6 +30,7 @@ from scones.cli.notify import notify
 from scones.cli.orders import orders
 from scones.cli.pretrain import pretrain
 from scones.cli.promote import promote
+from scones.cli.retrain import retrain
 from scones.cli.reviews import reviews
 from scones.cli.rollback import rollback
 from scones.cli.run import run
@@ -86,6 +88,7 @@ for _verb in (
     evaluate,
     promote,
     rollback,
+    retrain,
     models,
     compare,
     crossvalidate,
@@ -105,6 +108,7 @@ for _verb in (
 ):
     app.command()(_verb)
 app.add_typer(aws, name="aws")
+app.add_typer(bench, name="bench")
 app.add_typer(monitor, name="monitor")
 app.add_typer(notify, name="notify")
 app.add_typer(task, name="task")

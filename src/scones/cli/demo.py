@@ -29,8 +29,9 @@ def demo(
     """Run the whole journey on this machine, from pictures to reports, in a minute or so.
 
     Stages data and checks it, trains and calibrates a model, evaluates it, serves it, sends 200 test
-    pictures through the workflow, routes the sure ones, sets the unsure ones aside for a person, and
-    draws a report from the captured inferences. All of it lies under .scones/demo; `scones clean` removes it.
+    pictures through the workflow, routes the sure ones, sets the unsure ones aside for a person, lets
+    fog come up before the camera to see whether the monitor notices, and draws a report. All of it lies
+    under .scones/demo; `scones clean` removes it.
 
     CIFAR-100 comes from `--archive`, else from its official address; offline, Scones draws pictures itself.
     """
@@ -110,6 +111,8 @@ def _summary(result: DemoResult) -> None:
     table.add_row("decided alone", f"{right} of {decided} right; {result.details['threshold']}")
     table.add_row("orders claimed", str(result.orders_claimed))
     table.add_row("inferences captured", str(result.capture_records))
+    late = result.drift["pictures_to_alarm"]
+    table.add_row("then fog", "no alarm" if late is None else f"alarm after {late} pictures, none before")
     table.add_row("time", f"{result.seconds:.0f} s")
     err = console()
     err.print(table)

@@ -44,7 +44,7 @@ def promote(
     risk where production does, or answers another question. Each gate says why, with its figures; its
     limits stand in the task's file under `[gates]`.
 
-    A running endpoint goes on with the model that it loaded: start `scones serve` anew.
+    A running endpoint follows within seconds, without a request lost.
 
     Back again: `scones rollback`.
     """
@@ -94,7 +94,7 @@ def promote(
             was = f"in place of {found.production}" if found.production else "as the first"
             err.print(
                 f"model [bold]{found.version}[/] {'would be' if dry_run else 'is'} in production of task {found.task}, "
-                f"{was}; endpoints serve it when they start anew: scones serve",
+                f"{was}; endpoints that run follow within seconds",
                 soft_wrap=True,
             )
     if not goes:

@@ -37,7 +37,7 @@ def rollback(
     further in one step, name the model: `--to VERSION`. No gate is asked, since the model was in
     production before; but it must be whole, or nothing changes.
 
-    A running endpoint goes on with the model that it loaded: start `scones serve` anew.
+    A running endpoint follows within seconds, without a request lost.
 
     What was in production when: `scones models --history`.
     """
@@ -71,6 +71,6 @@ def rollback(
     err.print(
         f"model [bold]{found.policy.version}[/] {'would be' if dry_run else 'is'} in production of task {name} again, "
         f"as from {found.policy.at} (record {found.restores}), in place of {found.leaves or 'a damaged record'}; "
-        "endpoints serve it when they start anew: scones serve",
+        "endpoints that run follow within seconds",
         soft_wrap=True,
     )

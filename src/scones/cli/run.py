@@ -145,7 +145,7 @@ def _served(listener: socket | None, desk: Desk, intake: Intake) -> Iterator[Non
     """Take arrivals over HTTP meanwhile, where there is a listener."""
     import ipaddress
 
-    from scones.serving import background_server
+    from scones.http_server import background_server
     from scones.workflow.intake import build_intake_app
 
     if listener is None:

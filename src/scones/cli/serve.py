@@ -10,7 +10,7 @@ import typer
 from scones.cli._common import BucketOption, EndpointOption, JsonOption, StoreOption, TaskOption, console
 
 if TYPE_CHECKING:
-    from scones.store import Bucket
+    from scones.serving.plan import Plan
 
 
 def serve(
@@ -36,8 +36,8 @@ def serve(
         typer.Option(min=0, max=65535, help="0 takes a free one  [$SAGEMAKER_BIND_TO_PORT, else 8080]"),
     ] = None,
     endpoint: EndpointOption = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads that classify  [one for each core]")] = None,
-    max_queue: Annotated[int, typer.Option(min=1, help="Requests inside at once; one more gets a 503")] = 64,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that classify  [one for each core]")] = None,
+    max_queue: Annotated[int, typer.Option(min=1, help="Requests inside a process at once; one more gets a 503")] = 64,
     no_capture: Annotated[bool, typer.Option("--no-capture", help="Do not record requests and answers")] = False,
     capture_prefix: Annotated[
         str | None, typer.Option(metavar="PREFIX", help="Where in the bucket they are recorded  [capture]")
@@ -47,8 +47,9 @@ def serve(
 ) -> None:
     """Serve a task's model as an endpoint that speaks SageMaker's container contract and its runtime path.
 
-    It serves the task's model in production (`scones promote` puts it there), or the one given with
-    `--model`. SIGTERM or Ctrl+C ends it: requests inside are answered and records written first.
+    It serves the task's model in production (`scones promote` puts it there), and goes on to the next one by itself
+    when that changes, without a request lost; or the one given with `--model`. SIGTERM or Ctrl+C ends it: requests
+    inside are answered and records written first.
 
     Ask it with a picture; the answer is a probability for each label, the header tells labels and threshold:
 
@@ -58,92 +59,93 @@ def serve(
 
     With `--json`, one line on stdout says when it is ready, and where.
     """
-    import json
     import logging
-    import os
-    import sys
-    import threading
-    from contextlib import nullcontext
 
     from scones.errors import SettingsError
-    from scones.registry import PRODUCTION, load_decider
-    from scones.serving import (
-        SAGEMAKER_MODEL_DIR,
-        VARIANT,
-        CaptureWriter,
-        bind,
-        build_app,
-        give_up_root,
-        holds_model,
-        listening_url,
-        run_server,
-    )
+    from scones.listening import listening_url
+    from scones.machine import available_cores
+    from scones.serving.model import SAGEMAKER_MODEL_DIR, holds_model
+    from scones.serving.plan import Plan, Post
+    from scones.serving.processes import Processes, bind_all
+    from scones.serving.terms import CaptureAt, Setup, Terms
     from scones.settings import Settings
-    from scones.store import Layout, open_bucket
-    from scones.task import load_task
 
     if model is not None and model_dir is not None:
         raise SettingsError("--model and --model-dir both name the model: give one of them")
     settings = Settings.load(task=task, store=store, bucket=bucket, endpoint=endpoint)
+    terms = Terms(settings.endpoint, max_queue=max_queue, access_log=access_log)
     in_container = not (model or model_dir) and holds_model(SAGEMAKER_MODEL_DIR)
-    ref = SAGEMAKER_MODEL_DIR if in_container else model_dir or model or PRODUCTION
-    if port is None:
-        text = os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")
-        if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
-            raise SettingsError(f"SAGEMAKER_BIND_TO_PORT={text!r} is no port: use a number from 0 to 65535")
-        port = int(text)
-
+    ref = SAGEMAKER_MODEL_DIR if in_container else model_dir or model or "production"
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if access_log:
         logging.getLogger("scones.serving.access").setLevel(logging.INFO)
 
-    with bind(host or ("0.0.0.0" if in_container else "127.0.0.1"), port) as listener:  # noqa: S104 - SageMaker asks from outside the container
+    host = host or ("0.0.0.0" if in_container else "127.0.0.1")  # noqa: S104 - SageMaker asks from outside the container
+    listeners = bind_all(host, _sagemakers_port() if port is None else port, workers or available_cores())
+    url = listening_url(listeners[0])
+    with Processes(listeners) as processes:
+        # while they get ready; the store is for this process alone, as nobody may fork any more who has used it
+        from scones.layout import Layout
+        from scones.registry.bundles import find_bundle
+        from scones.serving.follower import Follower
+        from scones.serving.root import give_up_root
+        from scones.store import open_bucket
+        from scones.task import load_task
 
-        def place() -> Bucket:
-            return open_bucket(settings.store, settings.bucket)
+        capture = None
+        if not (no_capture or in_container):  # there SageMaker itself captures, and there is no store of ours
+            capture = CaptureAt(settings.store, settings.bucket, capture_prefix or Layout.CAPTURE)
+        follower, named = None, load_task(settings.task).name
+        if ref == "production":
+            follower = Follower(open_bucket(settings.store, settings.bucket), named, settings.endpoint)
+            plan = follower.begin()
+        else:
+            found = find_bundle(ref, named, lambda: open_bucket(settings.store, settings.bucket))
+            post = Post(found.info.version, found.threshold)
+            plan = Plan(post, bundles={post.version: (found.info, found.model)})
+        if in_container:  # all is read that root alone may be able to read
+            give_up_root()
+        if not processes.start(Setup(terms, capture, become_nobody=in_container), plan):
+            return
+        _say_ready(url, settings.endpoint, plan, as_json=as_json)
+        if follower is not None:
+            follower.outcome(plan, None)
+            follower.follow(processes.serve, processes.row)
+        processes.run(follower.outcome if follower else lambda *_: None)
 
-        # in the container SageMaker itself captures, and there is no store of ours
-        captures = not (no_capture or in_container)
-        served = load_decider(ref, load_task(settings.task).name, place)
-        info = served.classifier.info
-        writer = None
-        if captures:
-            writer = CaptureWriter(place(), capture_prefix or Layout.CAPTURE, settings.endpoint, VARIANT)
-        with writer or nullcontext():
-            app = build_app(
-                served.classifier,
-                endpoint=settings.endpoint,
-                threshold=served.threshold,
-                capture=writer,
-                workers=workers,
-                max_queue=max_queue,
-                access_log=access_log,
-            )
-            url = listening_url(listener)
-            if in_container:
-                give_up_root()
 
-            def on_ready() -> None:
-                if as_json:
-                    ready = {
-                        "url": url,
-                        "endpoint": settings.endpoint,
-                        "model_version": info.version,
-                        "threshold": served.threshold,
-                        "pid": os.getpid(),
-                    }
-                    sys.stdout.write(json.dumps(ready) + "\n")
-                    sys.stdout.flush()
-                else:
-                    console().print(
-                        f"endpoint [bold]{settings.endpoint}[/] answers at [bold]{url}[/] with model {info.version} "
-                        f"({', '.join(info.labels)}; threshold {served.threshold:.4f})\n"
-                        f"curl -i --data-binary @picture.png -H 'Content-Type: image/png' {url}/invocations",
-                        soft_wrap=True,
-                    )
+def _sagemakers_port() -> int:
+    import os
 
-            run_server(app, listener, capture=writer, on_ready=on_ready)
-    if any(thread.name.startswith("classify") for thread in threading.enumerate()):
-        # a picture is still being computed for nobody, and Python would wait for it beyond SageMaker's 30 s
-        sys.stderr.flush()
-        os._exit(0)
+    from scones.errors import SettingsError
+
+    text = os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        raise SettingsError(f"SAGEMAKER_BIND_TO_PORT={text!r} is no port: use a number from 0 to 65535")
+    return int(text)
+
+
+def _say_ready(url: str, endpoint: str, plan: Plan, *, as_json: bool) -> None:
+    import json
+    import os
+    import sys
+
+    post = plan.production
+    labels = plan.bundles[post.version][0].labels
+    if as_json:
+        ready = {
+            "url": url,
+            "endpoint": endpoint,
+            "model_version": post.version,
+            "threshold": post.threshold,
+            "pid": os.getpid(),
+        }
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
+        return
+    console().print(
+        f"endpoint [bold]{endpoint}[/] answers at [bold]{url}[/] with model {post.version} "
+        f"({', '.join(labels)}; threshold {post.threshold:.4f})\n"
+        f"curl -i --data-binary @picture.png -H 'Content-Type: image/png' {url}/invocations",
+        soft_wrap=True,
+    )

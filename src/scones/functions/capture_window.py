@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from scones.capture import CANDIDATE_VARIANT
 from scones.store import Bucket, Entry, Layout
 
 __all__ = ["Window", "list_files", "next_window", "sampled"]
@@ -59,7 +60,7 @@ def next_window(now: datetime, last: datetime | None) -> Window | None:
 
 
 def list_files(bucket: Bucket, endpoint: str, window: Window, seen: float) -> tuple[list[Entry], int, float]:
-    """Find the files of a window, of all variants of an endpoint, oldest first.
+    """Find the files of a window, of all variants of an endpoint but a candidate's, oldest first.
 
     A file of an earlier hour is a late one when it was written after all that the last run saw. Both times are the
     store's, so that no clock of ours is compared with it.
@@ -76,6 +77,8 @@ def list_files(bucket: Bucket, endpoint: str, window: Window, seen: float) -> tu
     found: list[tuple[str, Entry]] = []
     late, newest, home = 0, seen, f"{Layout.CAPTURE}/{endpoint}"
     for variant in bucket.folders(home):
+        if variant == CANDIDATE_VARIANT:  # another model's answers: those of a canary too
+            continue
         hour = window.late_from
         while hour < window.until:
             for entry in bucket.entries(f"{home}/{variant}/{hour:%Y/%m/%d/%H}/"):

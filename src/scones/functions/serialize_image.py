@@ -12,11 +12,12 @@ from scones.functions.runtime import Runtime, default_runtime
 from scones.picture import MAX_BYTES, decode, shrink_to_bytes
 from scones.store import Layout
 
-__all__ = ["MAX_PICTURE_BYTES", "handler", "serialize_image"]
+__all__ = ["MAX_PICTURE_BYTES", "MAX_SIDE", "handler", "serialize_image"]
 
 MAX_PICTURE_BYTES = 96_000
 """What a picture may take within the state: 128,000 characters as base64, of Step Functions' 262,144 bytes."""
-_MAX_SIDE = 1024
+MAX_SIDE = 1024
+"""Longest side of a picture within the state, in pixels."""
 
 
 def serialize_image(event: Any, runtime: Runtime) -> dict[str, Any]:
@@ -59,8 +60,8 @@ def serialize_image(event: Any, runtime: Runtime) -> dict[str, Any]:
         data = runtime.bucket(request.s3_bucket).get(request.s3_key, most=MAX_BYTES)
     except ObjectTooLarge as error:
         raise PictureTooLarge(f"{error}: send a smaller picture") from error
-    image = decode(data, name=request.s3_key, at_least=_MAX_SIDE)
-    small = shrink_to_bytes(image, max_side=_MAX_SIDE, max_bytes=MAX_PICTURE_BYTES)
+    image = decode(data, name=request.s3_key, at_least=MAX_SIDE)
+    small = shrink_to_bytes(image, max_side=MAX_SIDE, max_bytes=MAX_PICTURE_BYTES)
     update = {
         "image_data": base64.b64encode(small).decode("ascii"),
         "content_type": "image/png" if small.startswith(b"\x89PNG") else "image/jpeg",

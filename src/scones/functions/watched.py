@@ -43,6 +43,8 @@ class Watched(BaseModel):
             be compared.
         in_a_row: runs that have now found the drift over ``drift_limit``.
         decision: see :class:`scones.functions.drift.Decision`.
+        ordered, settled: when the stance was taken whose parameters were ordered last, and the one that needs no more
+            doing: it is in force, or cannot be.
         did: in words.
     """
 
@@ -72,6 +74,8 @@ class Watched(BaseModel):
     drift_limit: float
     in_a_row: int
     decision: Action
+    ordered: datetime | None = None
+    settled: datetime | None = None
     did: str = ""
 
 
@@ -157,6 +161,8 @@ def look(
         drift_limit=settings.drift_limit,
         in_a_row=decision.in_a_row,
         decision=decision.action,
+        ordered=last.ordered if last else None,
+        settled=last.settled if last else None,
     )
 
 

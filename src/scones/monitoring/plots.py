@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
     from scones.monitoring.summary import Dot, Summary
 
-__all__ = ["bin_name", "confidence_histogram", "confidence_over_time", "label_mix", "span_name", "volume"]
+__all__ = [
+    "bin_name",
+    "confidence_histogram",
+    "confidence_over_time",
+    "label_mix",
+    "milliseconds",
+    "over_time",
+    "span_name",
+    "volume",
+]
 
 _UNITS = ((604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _FEWEST_BINS = 8  # fewer would be drawn as a wall of colour
@@ -53,8 +62,8 @@ def volume(summary: Summary) -> charts.Plot:
     used = {name: part for name, part in parts.items() if any(part[0])}
     source = ColumnDataSource(
         {
-            "time": [_ms(entry.start) + half for entry in bins],
-            "start": [_ms(entry.start) for entry in bins],
+            "time": [milliseconds(entry.start) + half for entry in bins],
+            "start": [milliseconds(entry.start) for entry in bins],
             "records": [entry.records for entry in bins],
             **{name: counts for name, (counts, _) in used.items()},
         }
@@ -95,8 +104,8 @@ def confidence_over_time(summary: Summary) -> charts.Plot:
     )
     source = ColumnDataSource(
         {
-            "time": [_ms(entry.start) + half for entry in bins],
-            "start": [_ms(entry.start) for entry in bins],
+            "time": [milliseconds(entry.start) + half for entry in bins],
+            "start": [milliseconds(entry.start) for entry in bins],
             "records": [entry.records for entry in bins],
             **{
                 name: [math.nan if (value := getattr(entry, name)) is None else value for entry in bins]
@@ -136,10 +145,10 @@ def confidence_over_time(summary: Summary) -> charts.Plot:
 
 
 def _threshold_steps(plot: charts.Plot, bins: Sequence[TimeBin], width: int) -> None:
-    steps = [(_ms(entry.start), entry.threshold) for entry in bins if entry.threshold is not None]
+    steps = [(milliseconds(entry.start), entry.threshold) for entry in bins if entry.threshold is not None]
     if not steps:
         return
-    end = _ms(bins[-1].start) + width
+    end = milliseconds(bins[-1].start) + width
     times = [time for time, _ in steps] + [end]
     values = [value for _, value in steps] + [steps[-1][1]]
     plot.step(times, values, mode="after", line_color=charts.ALERT, line_dash=[6, 5], line_width=2)
@@ -192,18 +201,25 @@ def label_mix(summary: Summary) -> list[Bar]:
 
 def _over_time(summary: Summary, *, y_label: str, height: int, **options: Any) -> charts.Plot:
     width = summary.bin_seconds * 1000
-    start, end = _ms(summary.bins[0].start), _ms(summary.bins[-1].start) + width
-    room = max(0.15 * width, (_FEWEST_BINS * width - (end - start)) / 2)
     first, last = summary.bins[0].start, summary.bins[-1].start
-    day = f", {first:%-d %B %Y}" if first.date() == last.date() else ""
-    plot = charts.blank(
-        x_label=f"time (UTC{day})",
-        y_label=y_label,
-        height=height,
-        x_axis_type="datetime",
-        x_range=charts.span(start - room, end + room),
-        **options,
+    start, end = milliseconds(first), milliseconds(last) + width
+    room = max(0.15 * width, (_FEWEST_BINS * width - (end - start)) / 2)
+    return over_time(
+        first, last, y_label=y_label, height=height, x_range=charts.span(start - room, end + room), **options
     )
+
+
+def over_time(first: datetime, last: datetime, *, y_label: str, height: int, **options: Any) -> charts.Plot:
+    """An empty figure with an axis of times (UTC), in line with others above and below it.
+
+    Args:
+        first, last: what is shown; the axis names the day where it is one.
+        y_label: with the unit.
+        height: pixels.
+        **options: as for ``bokeh.plotting.figure``; ``x_range`` in milliseconds.
+    """
+    day = f", {first:%-d %B %Y}" if first.date() == last.date() else ""
+    plot = charts.blank(x_label=f"time (UTC{day})", y_label=y_label, height=height, x_axis_type="datetime", **options)
     charts.time_axis(plot.xaxis)
     # Charts over time stand below each other: equal room on the left keeps them in line.
     plot.min_border_left = 72
@@ -217,9 +233,10 @@ def _spread(dots: Sequence[Dot]) -> list[float]:
         size = len(list(group))
         # Steps of the golden ratio fill the second evenly without ranking the dots by confidence.
         step = 0 if time.microsecond else 1000 * 0.6180339887498949
-        times += [_ms(time) + (number * step) % 1000 for number in range(size)]
+        times += [milliseconds(time) + (number * step) % 1000 for number in range(size)]
     return times
 
 
-def _ms(time: datetime) -> float:
+def milliseconds(time: datetime) -> float:
+    """A time as Bokeh's axes count it."""
     return time.timestamp() * 1000

@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING
 from scones.intervals import share_interval
 from scones.monitoring import plots
 from scones.page import Bars, Block, Chart, Column, Gallery, Key, Note, Picture, Section, Table, Tile, render_page
-from scones.page.numbers import NONE, count, interval, percent, plural
+from scones.page.numbers import NONE, count, duration, interval, percent, plural
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from scones.monitoring.summary import Summary, Unsure
+    from scones.monitoring.watch.watched import Watched
 
 __all__ = ["monitor_page"]
 
 
-def monitor_page(summary: Summary, *, title: str = "What the endpoint saw", source: str = "") -> str:
+def monitor_page(
+    summary: Summary, *, title: str = "What the endpoint saw", source: str = "", watched: Watched | None = None
+) -> str:
     """Draw a summary as one self-contained HTML page; an empty one says how to fill it.
 
     Args:
         summary: as :func:`scones.monitoring.summarise` makes it.
+        watched: what a watch of the endpoint wrote down; None says nothing of it, as of a capture that is not watched.
         title: the heading.
         source: where the capture was read, for people.
 
@@ -30,8 +34,10 @@ def monitor_page(summary: Summary, *, title: str = "What the endpoint saw", sour
         The HTML text, which opens offline.
     """
     facts = [("Capture", source)] if source else []
+    state, figures, seen = ("", [], []) if watched is None else _of_watch(watched)
     if not summary.records:
-        return render_page(title, _empty(summary), kind="Monitor report", facts=facts)
+        sections = [*seen, *_empty(summary)] if state else [*_empty(summary), *seen]
+        return render_page(title, sections, kind="Monitor report", lead=state, facts=facts, tiles=figures)
     assert summary.first is not None
     assert summary.last is not None  # there are records
     facts += [
@@ -40,16 +46,24 @@ def monitor_page(summary: Summary, *, title: str = "What the endpoint saw", sour
         ("Pictures looked at", _sampled(summary.picture_share)),
     ]
     sections = [_traffic(summary), _confidence(summary), _least_sure(summary), _models(summary)]
+    sections = [*seen, *sections] if state else [*sections, *seen]  # first what matters
     if summary.problems.lines:
         sections.append(Section("What could not be read", [_problems(summary)]))
     return render_page(
         title,
         sections,
         kind="Monitor report",
-        lead=_lead(summary, summary.first, summary.last),
+        lead=f"{state} {_lead(summary, summary.first, summary.last)}".lstrip(),
         facts=facts,
-        tiles=_tiles(summary, (summary.last - summary.first).total_seconds()),
+        tiles=[*figures, *_tiles(summary, (summary.last - summary.first).total_seconds())],
     )
+
+
+def _of_watch(watched: Watched) -> tuple[str, list[Tile], list[Section]]:
+    from scones.monitoring.watch_report import watch_sections
+    from scones.monitoring.watch_words import watch_lead, watch_tiles
+
+    return watch_lead(watched), watch_tiles(watched), watch_sections(watched)
 
 
 def _sampled(share: float) -> str:
@@ -77,7 +91,7 @@ def _empty(summary: Summary) -> list[Section]:
 def _lead(summary: Summary, first: datetime, last: datetime) -> str:
     label, number = next(iter(summary.labels.items()))
     seconds = (last - first).total_seconds()
-    during = f" in {_duration(seconds)}" if seconds else ""
+    during = f" in {duration(max(1, seconds))}" if seconds else ""
     text = f"{plural(summary.records, 'picture')} {'was' if summary.records == 1 else 'were'} classified{during}. "
     if summary.below_share is None:
         text += "No threshold is known, so none can be called unsure. "
@@ -87,13 +101,6 @@ def _lead(summary: Summary, first: datetime, last: datetime) -> str:
     else:
         text += "The model was sure enough to decide all of them alone. "
     return f"{text}It answered {label} most often ({percent(number / summary.records, 0)})."
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= 2 * size:
-            return plural(round(seconds / size), unit)
-    return plural(max(1, round(seconds)), "second")
 
 
 def _tiles(summary: Summary, seconds: float) -> list[Tile]:
@@ -121,7 +128,7 @@ def _rate(records: int, seconds: float) -> str:
     for size, unit in ((1, "second"), (60, "minute"), (3600, "hour"), (86400, "day")):
         if (rate := records * size / seconds) >= 1:
             return f"about {rate:,.0f} a {unit}" if rate >= 10 else f"about {rate:.1f} a {unit}"
-    return f"over {_duration(seconds)}"
+    return f"over {duration(max(1, seconds))}"
 
 
 def _traffic(summary: Summary) -> Section:

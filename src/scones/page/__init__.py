@@ -21,6 +21,7 @@ _HOMES = {
     "Key": "scones.page.parts",
     "Note": "scones.page.parts",
     "Picture": "scones.page.parts",
+    "Questions": "scones.page.parts",
     "Section": "scones.page.parts",
     "Table": "scones.page.parts",
     "Tile": "scones.page.parts",
@@ -37,6 +38,7 @@ __all__ = [
     "Key",
     "Note",
     "Picture",
+    "Questions",
     "Section",
     "Table",
     "Tile",
@@ -44,7 +46,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from scones.page.parts import Bar, Bars, Block, Chart, Column, Gallery, Key, Note, Picture, Section, Table, Tile
+    from scones.page.parts import (
+        Bar,
+        Bars,
+        Block,
+        Chart,
+        Column,
+        Gallery,
+        Key,
+        Note,
+        Picture,
+        Questions,
+        Section,
+        Table,
+        Tile,
+    )
     from scones.page.render import render_page
 
 

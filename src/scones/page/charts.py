@@ -19,6 +19,7 @@ __all__ = [
     "GRID",
     "INK",
     "ORANGE",
+    "PURPLE",
     "QUIET",
     "Curve",
     "Dot",
@@ -30,6 +31,7 @@ __all__ = [
     "dot_rows",
     "heat_map",
     "hover",
+    "movable",
     "percent_axis",
     "plain",
     "span",
@@ -45,6 +47,7 @@ BLUE = "#0072b2"
 ORANGE = "#e69f00"
 ALERT = "#c44e00"
 GREEN = "#00805d"
+PURPLE = "#b8578c"
 ON_FILL = "#fffffe"
 """Text on a filled cell."""
 DARK = {
@@ -55,6 +58,7 @@ DARK = {
     ORANGE: "#f0b429",
     ALERT: "#ff8a4c",
     GREEN: "#3cc79f",
+    PURPLE: "#dd9cc6",
     ON_FILL: "#0f1620",
 }
 """What each colour becomes on a dark page."""
@@ -179,9 +183,20 @@ def hover(plot: Plot, renderers: Sequence[Any], tooltips: Sequence[tuple[str, st
     """
     from bokeh.models import HoverTool
 
-    plot.add_tools(
-        HoverTool(renderers=list(renderers), tooltips=[(plain(name), value) for name, value in tooltips], **options)
-    )
+    told = [(plain(name), value) for name, value in tooltips]
+    plot.add_tools(HoverTool(renderers=list(renderers), tooltips=told, visible=False, **options))  # it has no button
+
+
+def movable(plot: Plot) -> None:
+    """Let readers drag the figure along its horizontal axis, enlarge a stretch of it, and go back.
+
+    The tools are buttons above it. None is on at first, so that a finger on the figure still scrolls the page.
+    """
+    from bokeh.models import BoxZoomTool, PanTool, ResetTool, Toolbar
+
+    tools = [PanTool(dimensions="width"), BoxZoomTool(dimensions="width"), ResetTool()]
+    plot.toolbar = Toolbar(tools=[*plot.tools, *tools], active_drag=None, logo=None)
+    plot.toolbar_location = "above"
 
 
 def heat_map(

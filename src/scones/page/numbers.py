@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["NONE", "count", "interval", "percent", "plural"]
+__all__ = ["NONE", "count", "duration", "interval", "percent", "plural"]
 
 NONE = "\N{EN DASH}"
 """What stands where there is no figure."""
@@ -59,3 +59,16 @@ def plural(number: int, one: str, many: str = "") -> str:
         ('1 picture', '2,000 pictures', '2 entries')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time in the largest unit that it has at least twice.
+
+    Example:
+        >>> duration(1), duration(5400), duration(86400 * 3)
+        ('1 second', '90 minutes', '3 days')
+    """
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= 2 * size:
+            return plural(round(seconds / size), unit)
+    return plural(round(seconds), "second")

@@ -19,6 +19,7 @@ __all__ = [
     "Key",
     "Note",
     "Picture",
+    "Questions",
     "Section",
     "Table",
     "Tile",
@@ -57,7 +58,7 @@ class Key:
     """
 
     text: str
-    color: Literal["blue", "orange", "green", "alert", "quiet"]
+    color: Literal["blue", "orange", "green", "purple", "alert", "quiet", "ink"]
     shape: Literal["box", "band", "dot", "line", "dashes"] = "box"
 
 
@@ -175,6 +176,26 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class Questions:
+    """Pictures, each with a choice of answers, and a button that makes a CSV file (event, label) of those given.
+
+    Attributes:
+        title: what is asked.
+        pictures: by their ``name`` an answer is known.
+        choices: what can be answered.
+        file: name of the CSV file.
+        caption: how to go about it.
+    """
+
+    title: str
+    pictures: Sequence[Picture]
+    choices: Sequence[str]
+    file: str
+    caption: str = ""
+    wide: bool = True
+
+
+@dataclass(frozen=True)
 class Note:
     """A sentence that stands out, and items below it."""
 
@@ -184,7 +205,7 @@ class Note:
     wide: bool = True
 
 
-Block = Chart | Bars | Table | Gallery | Note
+Block = Chart | Bars | Table | Gallery | Questions | Note
 """What a section may hold."""
 
 

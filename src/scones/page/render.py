@@ -11,7 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from scones.page import charts
-from scones.page.parts import Block, Chart, Section, Tile
+from scones.page.parts import Block, Chart, Questions, Section, Tile
 from scones.page.thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def render_page(
     """Render a page as one HTML file that opens offline.
 
     The page's own content-security policy lets nothing in but what is in the file, and runs no script
-    but the two whose hashes it names: text from outside cannot become code even if it were not escaped.
+    but those whose hashes it names: text from outside cannot become code even if it were not escaped.
 
     Args:
         title: what it is about, a few words.
@@ -54,6 +54,8 @@ def render_page(
     found = list(_charts(sections))
     targets = {id(chart): _target(number) for number, chart in enumerate(found)}
     scripts = [_bokeh_script(), _text("page.js")] if found else []
+    if any(isinstance(block, Questions) for section in sections for block in section.blocks):
+        scripts.append(_text("questions.js"))
     return (
         _environment()
         .get_template("page.html.j2")

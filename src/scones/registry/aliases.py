@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 PRODUCTION = "production"
-"""The model that the task's endpoint serves from its next start."""
+"""The model that the task's endpoints serve; those that run follow."""
 CANDIDATE = "candidate"
 """The model that was trained last, and that `scones promote` would put in production."""
 ALIASES = (PRODUCTION, CANDIDATE)

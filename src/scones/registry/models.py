@@ -10,11 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from scones.bundle import BundleInfo, read_bundle, write_bundle
+from scones.bundle import BundleInfo, write_bundle
 from scones.classifier import Classifier
 from scones.contracts import first_fault
-from scones.errors import BundleError, ObjectExists, ObjectMissing
+from scones.errors import ObjectExists, ObjectMissing
 from scones.registry.aliases import ALIASES, CANDIDATE, PRODUCTION, newest, point, resolve
+from scones.registry.bundles import read_model
 from scones.store import Bucket, Layout
 
 __all__ = ["ListedModel", "Registered", "list_models", "load_model", "read_evaluation", "register", "save_model"]
@@ -107,13 +108,7 @@ def load_model(bucket: Bucket, task: str, ref: str | None = None, *, threads: in
     Raises:
         BundleError: there is none, or it is damaged.
     """
-    version = resolve(bucket, task, ref or PRODUCTION)
-    key = f"{Layout.model(task, version)}/model.tar.gz"
-    try:
-        data = bucket.get(key)
-    except ObjectMissing as error:
-        raise BundleError(f"no model at {bucket.url(key)}: `scones models` lists those there are") from error
-    return Classifier(*read_bundle(data, bucket.url(key)), threads=threads)
+    return Classifier(*read_model(bucket, task, resolve(bucket, task, ref or PRODUCTION)), threads=threads)
 
 
 def list_models(bucket: Bucket, task: str) -> list[ListedModel]:

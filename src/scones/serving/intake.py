@@ -1,18 +1,13 @@
-"""What a request must bring: a known content type, a proper inference id, and a body within limits."""
+"""What a request must bring: a known content type, and a proper inference id or none."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from scones.errors import EndpointRejected, PictureTooLarge, SconesError
+from scones.errors import EndpointRejected, SconesError
 from scones.serving.refusal import VALIDATION_ERROR, Refusal
 
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-__all__ = ["CONTENT_TYPES", "content_type", "inference_id", "read_body"]
+__all__ = ["CONTENT_TYPES", "content_type", "inference_id"]
 
 CONTENT_TYPES = ("image/png", "image/jpeg", "image/webp", "application/x-image", "application/octet-stream")
 _MAX_ID = 64
@@ -61,37 +56,3 @@ def inference_id(headers: Mapping[str, str]) -> str | None:
             "characters other than ';'",
         )
     return given
-
-
-async def read_body(
-    request: Request, *, max_bytes: int, seconds: float, error: type[SconesError] = EndpointRejected
-) -> bytes:
-    """Read a request's body, announced or chunked, and stop as soon as it is too large.
-
-    Args:
-        request: its body must not have been read yet.
-        max_bytes: the most bytes allowed.
-        seconds: how long the caller may take to send it.
-        error: names the refusal of one that is too slow.
-
-    Raises:
-        Refusal: 408 too slow, 413 too large.
-        ClientDisconnect: the caller went away.
-    """
-    too_large = PictureTooLarge(f"the body has more than the {max_bytes:,} bytes allowed: send a smaller one")
-    if int(request.headers.get("content-length", 0)) > max_bytes:  # the parser lets only digits pass
-        raise Refusal.of(too_large)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > max_bytes:
-                    raise Refusal.of(too_large)
-                chunks.append(chunk)
-    except TimeoutError:
-        raise Refusal(
-            408, error.__name__, f"the body did not arrive within {seconds:g} seconds: send it faster"
-        ) from None
-    return b"".join(chunks)

@@ -8,8 +8,7 @@ service model of ``sagemaker-runtime``.
 from __future__ import annotations
 
 import json
-
-from starlette.responses import JSONResponse, Response
+from collections.abc import Mapping
 
 from scones.errors import (
     EndpointBusy,
@@ -21,8 +20,9 @@ from scones.errors import (
     PictureTooLarge,
     SconesError,
 )
+from scones.serving.message import Reply
 
-__all__ = ["VALIDATION_ERROR", "Refusal", "container_response", "runtime_response"]
+__all__ = ["VALIDATION_ERROR", "Refusal", "container_reply", "runtime_reply"]
 
 VALIDATION_ERROR = "ValidationError"
 _STATUS: tuple[tuple[type[SconesError], int], ...] = (
@@ -44,14 +44,24 @@ class Refusal(Exception):
         name: the error's class name, for programs.
         message: what is wrong and what to do, for people.
         retry_after: seconds after which to try again, where the status is 503.
+        headers: further ones that go with it.
     """
 
-    def __init__(self, status: int, name: str, message: str, *, retry_after: int = 1) -> None:
+    def __init__(
+        self,
+        status: int,
+        name: str,
+        message: str,
+        *,
+        retry_after: int = 1,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.name = name
         self.message = message
         self.retry_after = retry_after
+        self.headers = headers
 
     @classmethod
     def of(cls, error: SconesError, *, otherwise: int = 500, retry_after: int = 1) -> Refusal:
@@ -60,12 +70,13 @@ class Refusal(Exception):
         return cls(status, type(error).__name__, str(error), retry_after=retry_after)
 
 
-def container_response(refusal: Refusal) -> Response:
+def container_reply(refusal: Refusal) -> Reply:
     """The refusal as ``/invocations`` tells it: ``{"error": class name, "message": text}``."""
-    return JSONResponse({"error": refusal.name, "message": refusal.message}, refusal.status, _retry_after(refusal))
+    told = {"error": refusal.name, "message": refusal.message}
+    return Reply(refusal.status, _json(told), refusal.headers + _retry_after(refusal))
 
 
-def runtime_response(refusal: Refusal) -> Response:
+def runtime_reply(refusal: Refusal) -> Reply:
     """The refusal as SageMaker's runtime tells it.
 
     ``ValidationError`` stays what it is; a saturated endpoint is ``ServiceUnavailable``, which boto3
@@ -89,9 +100,15 @@ def runtime_response(refusal: Refusal) -> Response:
     )
 
 
-def _retry_after(refusal: Refusal) -> dict[str, str]:
-    return {"Retry-After": str(refusal.retry_after)} if refusal.status == 503 else {}
+def _retry_after(refusal: Refusal) -> tuple[tuple[str, str], ...]:
+    return (("retry-after", str(refusal.retry_after)),) if refusal.status == 503 else ()
 
 
-def _aws_error(status: int, name: str, fields: dict[str, str | int], headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse(fields, status, {"x-amzn-ErrorType": name, **(headers or {})})
+def _aws_error(
+    status: int, name: str, fields: dict[str, str | int], headers: tuple[tuple[str, str], ...] = ()
+) -> Reply:
+    return Reply(status, _json(fields), (("x-amzn-errortype", name), *headers))
+
+
+def _json(value: Mapping[str, str | int]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

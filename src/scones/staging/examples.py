@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["with_examples"]
 
 
-def with_examples(source: Source, bucket: Bucket, task: Task, open_other: Callable[[str], Bucket]) -> Source:
+def with_examples(
+    source: Source,
+    bucket: Bucket,
+    task: Task,
+    open_other: Callable[[str], Bucket],
+    *,
+    without: Collection[str] = (),
+) -> Source:
     """Add a task's examples to a source, to learn from.
 
     They are the pictures that were hard, not a fair sample of what arrives. So they are of the training split alone: a
@@ -30,20 +37,22 @@ def with_examples(source: Source, bucket: Bucket, task: Task, open_other: Callab
         bucket: where the examples lie.
         task: whose.
         open_other: opens the bucket of a picture that lies in another one.
+        without: ids of inferences whose examples are left out.
 
     Returns:
         The source with the examples behind its own pictures; their number goes into the record.
     """
-    keys = list(bucket.list(f"{Layout.EXAMPLES}/{task.name}"))
-    found = _pictures(keys, bucket, task, open_other)
-    return Source({**source.record, "examples": len(keys)}, chain(source.pictures, found))
+    keys = bucket.list(f"{Layout.EXAMPLES}/{task.name}")
+    examples = [parse(Example, bucket.get_json(key), key) for key in keys]
+    examples = [example for example in examples if example.inference_id not in without]
+    found = _pictures(examples, bucket, task, open_other)
+    return Source({**source.record, "examples": len(examples)}, chain(source.pictures, found))
 
 
 def _pictures(
-    keys: list[str], bucket: Bucket, task: Task, open_other: Callable[[str], Bucket]
+    examples: list[Example], bucket: Bucket, task: Task, open_other: Callable[[str], Bucket]
 ) -> Iterator[SourcePicture]:
-    for key in keys:
-        example = parse(Example, bucket.get_json(key), key)
+    for example in examples:
         data, fault = b"", ""
         if example.label not in task.labels:
             fault = f"is of label {example.label}, which task {task.name} does not have"

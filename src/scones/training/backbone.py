@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
 from scones.errors import TrainingError
+from scones.onnx_runtime import onnx_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,10 +53,11 @@ class Backbone:
         Returns:
             float32 array of shape (N, D).
         """
-        options = onnxruntime.SessionOptions()
+        runtime = onnx_runtime()
+        options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(self.model, options, providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(self.model, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         parts = []
         batch = max(1, _BATCH // self.tiles)
@@ -107,7 +108,7 @@ def load_backbone(name: str) -> Backbone:
 def _side(name: str, model: bytes) -> int:
     """The side of the pictures that a backbone takes, in pixels."""
     try:
-        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        session = onnx_runtime().InferenceSession(model, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no base of their own
         raise TrainingError(f"backbone {name} cannot be loaded ({error}): use a file of `scones pretrain`") from error
     shape, outputs = session.get_inputs()[0].shape, [output.name for output in session.get_outputs()]

@@ -115,7 +115,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def paired_difference(
-    both: int, only_first: int, only_second: int, n: int, confidence: float = 0.95
+    both: float, only_first: float, only_second: float, n: float, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Interval of the difference between two shares of the same things (Newcombe 1998, method 10).
 
@@ -125,7 +125,8 @@ def paired_difference(
     disputed at all.
 
     Args:
-        both: pictures that both get right; ``only_first`` and ``only_second`` one alone; ``n`` all.
+        both: pictures that both get right; ``only_first`` and ``only_second`` one alone; ``n`` all. Where pictures are
+            weighted they need not be whole numbers.
         confidence: 0 to 1.
 
     Returns:
@@ -135,7 +136,7 @@ def paired_difference(
         >>> [round(end, 4) for end in paired_difference(36, 2, 12, 50)]
         [0.0569, 0.3404]
     """
-    neither = n - both - only_first - only_second
+    neither = max(n - both - only_first - only_second, 0)  # a rounding error must not make it less than none
     shares = [(both + only_second) / n, (both + only_first) / n]
     (low, high), (other_low, other_high) = (_wilson(share, n, confidence) for share in shares)
     margins = (both + only_first) * (neither + only_second) * (both + only_second) * (neither + only_first)
@@ -213,7 +214,7 @@ def points(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _wilson(share: float, n: int, confidence: float) -> tuple[float, float]:
+def _wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
     """Score interval of a share (Wilson 1927)."""
     z2 = float(norm.ppf(0.5 + confidence / 2)) ** 2
     middle, reach = 2 * n * share + z2, sqrt(z2 * (z2 + 4 * n * share * (1 - share)))

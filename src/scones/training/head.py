@@ -34,7 +34,13 @@ class Head:
         return embeddings @ self.weights + self.bias
 
 
-def fit_head(embeddings: NDArray[np.float32], labels: NDArray[np.int64], classes: int, penalty: float) -> Head:
+def fit_head(
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: int,
+    penalty: float,
+    weights: NDArray[np.float64] | None = None,
+) -> Head:
     """Fit by maximum likelihood with an L2 penalty on the weights of the standardised embeddings.
 
     Args:
@@ -42,6 +48,7 @@ def fit_head(embeddings: NDArray[np.float32], labels: NDArray[np.int64], classes
         labels: (N,), 0 to ``classes`` - 1.
         classes: K.
         penalty: weight of half the squared norm, per picture.
+        weights: (N,), how much each picture counts beside the others; default: all the same.
 
     Returns:
         A head for the embeddings as they come: the standardisation is folded in.
@@ -50,12 +57,13 @@ def fit_head(embeddings: NDArray[np.float32], labels: NDArray[np.int64], classes
     x = ((embeddings - mean) / scale).astype(np.float64)
     truth = np.eye(classes)[labels]
     n, d = x.shape
+    counts = np.ones((n, 1)) if weights is None else (weights / weights.mean())[:, None]
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         w, b = flat[:-classes].reshape(d, classes), flat[-classes:]
         z = x @ w + b
-        value = -(truth * log_softmax(z, axis=1)).sum() / n + 0.5 * penalty * (w * w).sum()
-        slope = (softmax(z, axis=1) - truth) / n
+        value = -(counts * truth * log_softmax(z, axis=1)).sum() / n + 0.5 * penalty * (w * w).sum()
+        slope = counts * (softmax(z, axis=1) - truth) / n
         return value, np.concatenate([(x.T @ slope + penalty * w).ravel(), slope.sum(0)])
 
     flat = minimize(loss, np.zeros((d + 1) * classes), jac=True, method="L-BFGS-B", options={"maxiter": 500}).x

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from scones.contracts import ManifestLine
     from scones.staging import Dataset
     from scones.task import Task
 
@@ -36,6 +37,7 @@ def train(
     backbone: Backbone,
     *,
     head: Head | None = None,
+    counts: Callable[[ManifestLine], float] | None = None,
     seed: int = 0,
     now: datetime,
     parameters: dict[str, Any] | None = None,
@@ -51,6 +53,8 @@ def train(
         task: its labels must be the dataset's; through its view, where it has one, all pictures are seen.
         backbone: the frozen part.
         head: fitted already (fine-tuning does); by default it is fitted here.
+        counts: how much a training picture counts beside the others, where the head is fitted here; default: each the
+            same.
         seed: of the cross-validation's folds.
         now: for the record, with time zone.
         parameters: for the record, what else made the model what it is (fine-tuning's epochs and rates).
@@ -78,7 +82,7 @@ def train(
         report("choosing the penalty")
         penalty = choose_penalty(embeddings, labels, k, seed=seed, groups=_groups(dataset))
         report("fitting the head")
-        head = fit_head(embeddings, labels, k, penalty)
+        head = fit_head(embeddings, labels, k, penalty, _weights(dataset, counts))
     elif head.weights.shape != (embeddings.shape[1], k):
         raise TrainingError(
             f"the head takes and gives {head.weights.shape} numbers, not {(embeddings.shape[1], k)}: fit it on what "
@@ -151,6 +155,12 @@ def _check_splits(dataset: Dataset, task: Task) -> None:
                 f"the {name} split of dataset {dataset.version} holds no picture of {', '.join(missing)}: "
                 f"stage more pictures, or take the label{'s' if len(missing) > 1 else ''} out of task {task.name}"
             )
+
+
+def _weights(dataset: Dataset, counts: Callable[[ManifestLine], float] | None) -> NDArray[np.float64] | None:
+    if counts is None:
+        return None
+    return np.array([counts(line) for line in dataset.lines if line.split == "train"], np.float64)
 
 
 def _groups(dataset: Dataset) -> NDArray[np.int64] | None:

@@ -2,13 +2,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binom
 
 from scones.errors import SettingsError
-from scones.monitoring.drift.bets import bin_sizes
+from scones.monitoring.drift.bets import bin_sizes, rank_bets
 from scones.monitoring.drift.reference import DriftReference, fit_reference
-from scones.monitoring.drift.sequential import Bets, Detector, WatchPlan
+from scones.monitoring.drift.sequential import Detector, WatchPlan
+from scones.monitoring.drift.wealth import Bets, Wealth
 
 CLASSES = np.array([0.5, 0.3, 0.15, 0.05])
 
@@ -26,32 +29,47 @@ def healthy(rng: np.random.Generator, n: int) -> dict[str, NDArray[Any]]:
 
 def alarms(reference: DriftReference, plan: WatchPlan, streams: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether each stream of ``streams`` (steps, streams, channels) alarms."""
-    bets = Bets.against(reference, plan)
-    gains, rows = np.exp(bets.log_gains), np.arange(len(bets.channel))
-    sums = np.zeros((streams.shape[1], len(rows)))
+    wealth = Wealth(Bets.against(reference, plan.horizon, plan.delta), streams.shape[1:2])
     found = np.zeros(streams.shape[1], bool)
     for places in streams:
-        sums = (sums + 1) * gains[rows, places[:, bets.channel]]
-        found |= sums @ bets.weight >= plan.alarm_line
+        wealth.add(places)
+        found |= wealth.evidence().max(1) >= plan.alarm_line
     return found
 
 
-def test_at_most_one_in_twenty_healthy_streams_alarms_whatever_the_reference_drew() -> None:
-    """Ranks of exchangeable scores need no scores: the shares of the bins are Dirichlet, exactly."""
+def drawn(rng: np.random.Generator, n: int, streams: int, channels: int, steps: int) -> NDArray[np.int64]:
+    """Places of healthy streams, each with a reference of n of its own.
+
+    Ranks of exchangeable scores need no scores: the shares of the bins are Dirichlet, exactly.
+    """
+    cuts = np.cumsum(rng.dirichlet(np.array(bin_sizes(n)), (streams, channels)), axis=2)[:, :, :-1]
+    return np.stack([(rng.random((streams, channels, 1)) > cuts).sum(2) for _ in range(steps)])
+
+
+@pytest.mark.parametrize("n", [100, 400])
+def test_at_most_one_in_twenty_healthy_streams_alarms_whatever_the_reference_drew(n: int) -> None:
     rng = np.random.default_rng(3)
-    n, channels, plan = 400, 8, WatchPlan(horizon=2_000)
-    scores = {f"channel {k}": rng.normal(size=n) for k in range(channels)}
-    bets = Bets.against(fit_reference(scores), plan)
-    gains, sizes = np.exp(bets.log_gains), np.array(bin_sizes(n))
-    streams = 300  # each with a reference of its own
-    cuts = np.cumsum(rng.dirichlet(sizes, (streams, channels)), axis=2)[:, :, :-1]
-    sums, found = np.zeros((streams, len(bets.channel))), np.zeros(streams, bool)
-    rows = np.arange(len(bets.channel))
-    for _ in range(plan.horizon):
-        places = (rng.random((streams, channels, 1)) > cuts).sum(2)
-        sums = (sums + 1) * gains[rows, places[:, bets.channel]]
-        found |= sums @ bets.weight >= plan.alarm_line
+    channels, streams, plan = 8, 200, WatchPlan(horizon=1_500)
+    reference = fit_reference({f"channel {k}": rng.normal(size=n) for k in range(channels)})
+    found = alarms(reference, plan, drawn(rng, n, streams, channels, plan.horizon))
     assert binom.cdf(found.sum() - 1, streams, plan.false_alarms) < 0.99
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(100, 1000), seed=st.integers(0, 2**32 - 1))
+def test_the_mean_of_every_bet_on_ranks_is_one_given_all_that_came_before(n: int, seed: int) -> None:
+    """The next bin comes with a probability in proportion to its gaps and the pictures that it holds (Polya's urn)."""
+    rng = np.random.default_rng(seed)
+    bets = Bets.against(fit_reference({"one": rng.normal(size=n)}), 1000, 0.01)
+    sizes = np.array(bin_sizes(n), np.float64)
+    wealth = Wealth(bets)
+    for place in rng.integers(len(sizes), size=50):
+        wealth.add(np.array([place]))
+        sizes[place] += 1
+    each = Wealth(bets, (len(sizes),))
+    each.known[:], each.drawn[:] = wealth.known, wealth.drawn
+    gains = each.add(np.arange(len(sizes))[:, None])
+    assert sizes / sizes.sum() @ gains == pytest.approx(1)
 
 
 def test_ten_thousand_healthy_pictures_raise_no_alarm_although_channels_depend_and_tie() -> None:
@@ -66,16 +84,11 @@ def test_ten_thousand_healthy_pictures_raise_no_alarm_although_channels_depend_a
 def test_the_bound_is_of_use_a_detector_without_allowance_for_the_reference_alarms_far_too_often() -> None:
     rng = np.random.default_rng(5)
     n, streams, steps = 400, 40, 6000
-    sizes = np.array(bin_sizes(n))
-    bets = Bets.against(fit_reference({"one": rng.normal(size=n)}), WatchPlan())
-    gains = np.exp(bets.log_gains[:, :-1])
-    naive = gains / (gains @ (sizes / sizes.sum()))[:, None]
-    shares = rng.dirichlet(sizes, streams)
+    gains = rank_bets(n)
     sums, found = np.zeros((streams, len(gains))), np.zeros(streams, bool)
-    for _ in range(steps):
-        places = (rng.random((streams, 1)) > np.cumsum(shares, axis=1)[:, :-1]).sum(1)
-        sums = (sums + 1) * naive[:, places].T
-        found |= sums @ bets.weight >= steps / 0.05
+    for places in drawn(rng, n, streams, 1, steps):
+        sums = (sums + 1) * gains[:, places[:, 0]].T
+        found |= sums.mean(1) >= steps / 0.05
     assert found.mean() > 0.15  # where 0.05 was asked for
 
 
@@ -141,7 +154,7 @@ def test_what_is_not_known_of_a_picture_neither_speaks_for_a_drift_nor_against_i
     detector = Detector(reference)
     for _ in range(100):
         detector.add(reference.places(unknown, first=detector.seen))
-    assert detector.evidence == pytest.approx(100)
+    assert sum(detector.by_channel.values()) == pytest.approx(100)
 
 
 def test_a_state_that_is_none_is_refused_in_a_sentence() -> None:

@@ -45,18 +45,18 @@ def chances(world: str, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize(
-    ("world", "error"),
+    ("world", "error", "bias"),
     [
-        ("as stated", 0.03),
-        ("never wrong", 0.01),
-        ("seldom wrong", 0.025),
-        ("seldom right", 0.03),
-        ("overconfident", 0.06),
-        ("a tenth of them of a class it never saw", 0.05),  # where leaning to the model costs most
-        ("as good as a coin", 0.06),
+        ("as stated", 0.02, 0.01),
+        ("never wrong", 0.01, 0.01),
+        ("seldom wrong", 0.02, 0.01),
+        ("seldom right", 0.03, 0.01),
+        ("overconfident", 0.065, 0.015),
+        ("a tenth of them of a class it never saw", 0.05, 0.045),  # where leaning to the model costs most
+        ("as good as a coin", 0.06, 0.01),
     ],
 )
-def test_with_50_answers_the_interval_holds_whatever_has_changed(world: str, error: float) -> None:
+def test_with_50_answers_the_interval_holds_whatever_has_changed(world: str, error: float, bias: float) -> None:
     rng = np.random.default_rng(1)
     off, covered = [], []
     for _ in range(400):
@@ -67,7 +67,7 @@ def test_with_50_answers_the_interval_holds_whatever_has_changed(world: str, err
         covered.append(found.low <= correct.mean() <= found.high)
     assert np.mean(covered) >= 0.95
     assert np.abs(off).mean() <= error
-    assert abs(np.mean(off)) <= 0.01
+    assert abs(np.mean(off)) <= bias
 
 
 def test_answers_are_spent_better_than_on_a_simple_sample() -> None:
@@ -78,7 +78,7 @@ def test_answers_are_spent_better_than_on_a_simple_sample() -> None:
         correct = rng.random(WINDOW) < confidence
         ours.append(reviewed(confidence, correct, rng).estimate - correct.mean())
         simple.append(correct[rng.choice(WINDOW, 50, replace=False)].mean() - correct.mean())
-    assert np.mean(np.square(ours)) < 0.75 * np.mean(np.square(simple))
+    assert np.mean(np.square(ours)) < 0.4 * np.mean(np.square(simple))
 
 
 def test_all_right_is_no_proof_of_never_wrong() -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from scones.errors import EndpointError, PortInUse, SettingsError
-from scones.serving import background_server
+from scones.http_server import background_server
 from scones.store import Bucket
 from scones.workflow.arrivals import execution_name
 from scones.workflow.intake import build_intake_app, listen

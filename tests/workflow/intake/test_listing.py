@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from scones.errors import StoreError
-from scones.serving import background_server
+from scones.http_server import background_server
 from scones.store import Bucket, open_bucket
 from scones.workflow.intake.listing import Lister, Listing
 

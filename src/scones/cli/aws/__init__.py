@@ -10,6 +10,7 @@ from scones.cli.aws.doctor import doctor
 from scones.cli.aws.invoke import invoke
 from scones.cli.aws.logs import logs
 from scones.cli.aws.plan import plan
+from scones.cli.aws.stance import stance
 from scones.cli.aws.status import status
 from scones.cli.aws.train import train
 
@@ -28,9 +29,10 @@ def _aws() -> None:
 
     Step by step:  `scones aws doctor` → `plan` → `deploy` → `invoke` → `status` → `logs` → `destroy`
 
-    `doctor`, `plan`, `status` and `logs` change nothing; `deploy` and `train` cost money until `destroy`.
+    `doctor`, `plan`, `status`, `logs` and `stance` change nothing; `deploy`, `train` and `stance --apply` cost money
+    until `destroy`.
     """
 
 
-for _verb in (doctor, plan, deploy, invoke, status, logs, train, destroy):
+for _verb in (doctor, plan, deploy, invoke, status, logs, stance, train, destroy):
     aws.command()(_verb)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
-__all__ = ["PIXEL_CHANNELS", "answer_scores", "fine_features", "pixel_scores"]
+__all__ = ["PIXEL_CHANNELS", "answer_scores", "blockiness", "fine_features", "pixel_scores"]
 
 PIXEL_CHANNELS: Final = (
     "brightness",
@@ -53,6 +53,11 @@ def pixel_scores(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
         "blockiness": _blockiness(luma),
         "size": np.full(n, np.log(height * width)),
     }
+
+
+def blockiness(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The channel ``blockiness`` alone, of pictures of any size; 0 where they are too small to have a grid."""
+    return _blockiness(images @ _LUMA)
 
 
 def answer_scores(probabilities: NDArray[np.floating[Any]]) -> dict[str, NDArray[Any]]:

@@ -14,55 +14,44 @@ from numpy.typing import NDArray
 
 __all__ = ["Damage", "Surroundings"]
 
+_CLUSTERS: Final = 160
+_PICTURES_A_CLUSTER: Final = 25
 _PENALTY: Final = 1e-3
 _ROUNDS: Final = 20
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where healthy embeddings lie: clusters of their directions from the mean, some coarse, some fine.
+    """Where healthy embeddings lie: clusters of their directions from the mean.
 
     Attributes:
         mean: float64 (D,), of the embeddings.
-        centres: of each clustering, (C, D).
+        centres: (C, D), of the clusters.
     """
 
     mean: NDArray[np.float64]
-    centres: tuple[NDArray[np.float64], ...]
+    centres: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, embeddings: NDArray[np.floating[Any]], clusters: tuple[int, ...], *, seed: int) -> Self:
+    def fit(cls, embeddings: NDArray[np.floating[Any]], *, seed: int) -> Self:
         """Fit to healthy pictures, by k-means (Lloyd).
 
         Args:
             embeddings: (N, D).
-            clusters: C of each clustering, at most N.
             seed: of the first centres.
         """
         mean = np.asarray(embeddings, np.float64).mean(0)
         x, rng = _directions(embeddings, mean), np.random.default_rng(seed)
-        found = []
-        for count in clusters:
-            centres = x[rng.choice(len(x), count, replace=False)]
-            for _ in range(_ROUNDS):
-                nearest = _distances(x, centres).argmin(1)
-                for k in np.unique(nearest):  # a cluster that lost all its pictures stays where it is
-                    centres[k] = x[nearest == k].mean(0)
-            found.append(centres)
-        return cls(mean, tuple(found))
+        centres = x[rng.choice(len(x), min(_CLUSTERS, max(1, len(x) // _PICTURES_A_CLUSTER)), replace=False)]
+        for _ in range(_ROUNDS):
+            nearest = _distances(x, centres).argmin(1)
+            for k in np.unique(nearest):  # a cluster that lost all its pictures stays where it is
+                centres[k] = x[nearest == k].mean(0)
+        return cls(mean, centres)
 
     def scores(self, embeddings: NDArray[np.floating[Any]]) -> dict[str, NDArray[Any]]:
-        """By channel, of embeddings (N, D).
-
-        ``cluster of C``, int64 (N,), is the nearest; ``distance``, float64 (N,), from the nearest of the finest
-        clustering, 0 to 2.
-        """
-        x = _directions(embeddings, self.mean)
-        squares = [_distances(x, centres) for centres in self.centres]
-        found: dict[str, NDArray[Any]] = {
-            f"cluster of {square.shape[1]}": square.argmin(1).astype(np.int64) for square in squares
-        }
-        return {**found, "distance": np.sqrt(max(squares, key=lambda square: square.shape[1]).min(1))}
+        """By channel, of embeddings (N, D): ``distance``, float64 (N,), from the nearest centre, 0 to 2."""
+        return {"distance": np.sqrt(_distances(_directions(embeddings, self.mean), self.centres).min(1))}
 
 
 @dataclass(frozen=True)

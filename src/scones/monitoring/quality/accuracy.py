@@ -3,6 +3,8 @@
 Without labels the estimate believes the model: it holds as long as its confidence means what it meant on the
 calibration pictures (:data:`CANNOT_SEE` says what that leaves out). With answers it is corrected by how far the model
 was off on the pictures that a person looked at, and its interval stands on these alone: it holds whatever has changed.
+
+The confidence may be the model's own, or what :class:`scones.monitoring.quality.right_chance.RightChance` makes of it.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ __all__ = [
 
 _IMAGINED = 2
 """Answers imagined of each kind, so that all right does not look like certainty (Agresti & Coull 1998)."""
+_OFF = 0.05
+"""Standard deviation of how far a window's mean confidence is off, as long as it means what it meant."""
 CANNOT_SEE = (
     "estimated without labels: it cannot see pictures of a class that the model does not know, nor errors that the "
     "model is sure of; review some pictures to see them"
@@ -107,8 +111,15 @@ def accuracy_from_reviews(
 
     The model's mean confidence is corrected, stratum by stratum, by how far it was off on the pictures that
     were answered: the difference estimator of survey sampling, known for models as prediction-powered inference
-    (Angelopoulos et al. 2023). Each answer counts by the inverse of its chance to be given. So the estimate is
+    (Angelopoulos et al. 2023). Each answer counts by the inverse of its chance to be given. So the correction is
     unbiased, whatever the model believes; the better its confidence, the less it varies.
+
+    A few answers vary more than a good model errs. So the estimate is the mean of the correction given what was found,
+    where it is held as likely before that the confidence still means what it meant, and is off by little, as that it
+    means nothing, and may be off by anything (a spike and a slab, Mitchell & Beauchamp 1988). Answers that agree with
+    the model within their luck move it little; answers that contradict it move it all the way. Only where it is off by
+    about as much as luck alone would have it does the estimate fall short. The interval is that of the unbiased
+    correction: it leans on nothing.
 
     Args:
         confidence: (N,) of the window's pictures, 0 to 1; how good it is decides how precise the estimate is, not
@@ -138,19 +149,29 @@ def accuracy_from_reviews(
     counts, hits = np.bincount(stratum[answered]), np.bincount(stratum[answered], right)
     off = np.bincount(stratum[answered], right - confidence[answered]) / counts
     stated, correction = float(np.mean(confidence)), float(sizes @ off / n)
-    estimate = min(max(stated + correction, 0.0), 1.0)
+    unbiased = min(max(stated + correction, 0.0), 1.0)
     # how much right and wrong vary in each stratum; few answers there are eked out with what all say
-    overall = (len(right) * estimate + _IMAGINED) / (len(right) + 2 * _IMAGINED)
+    overall = (len(right) * unbiased + _IMAGINED) / (len(right) + 2 * _IMAGINED)
     smoothed = (hits + 2 * overall) / (counts + 2)
     each = smoothed * (1 - smoothed) * (1 + 1 / counts) / counts
     variance = float(((sizes / n) ** 2 * (1 - counts / sizes) * each).sum())
     # a bound on what the strata gain: where errors are rare, few answers cannot tell how much they vary
     most_worth = len(right) / max(1 - len(right) / n, 1e-9)
-    low, high = _exact(estimate, min(overall * (1 - overall) / max(variance, 1e-12), most_worth), level)
+    low, high = _exact(unbiased, min(overall * (1 - overall) / max(variance, 1e-12), most_worth), level)
     low, high = low if right.any() else 0.0, high if not right.all() else 1.0
     least, most = float(right.sum()) / n, 1 - float((1 - right).sum()) / n
     low, high = min(max(low, least), most), max(min(high, most), least)
+    luck = float(np.mean(confidence * (1 - confidence))) / n  # a window's own pictures are a sample, too
+    estimate = stated + _leaning(correction, variance, _OFF**2 + luck)
     return Accuracy(min(max(estimate, low), high), low, high, len(right))
+
+
+def _leaning(correction: float, variance: float, usual: float) -> float:
+    """The mean of a correction that was found with a variance: normal with the usual one, or anything from -1 to 1."""
+    together = usual + variance
+    spike = float(np.exp(-(correction**2) / (2 * together)) / np.sqrt(2 * np.pi * together))
+    means_the_same = spike / (spike + 0.5)
+    return correction * (1 - means_the_same * variance / together)
 
 
 def _exact(share: float, worth: float, level: float) -> tuple[float, float]:

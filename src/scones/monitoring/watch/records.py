@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-__all__ = ["Alarm", "ChannelEvidence", "Estimate", "Look", "MixShare", "Stance", "Standing"]
+__all__ = ["Alarm", "ChannelEvidence", "Estimate", "Look", "MixShare", "Stance", "Standing", "Totals"]
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -36,7 +36,7 @@ class ChannelEvidence(_Record):
 
     Attributes:
         channel: its name.
-        evidence: its part of the evidence that is held against the alarm line.
+        evidence: what is held against the alarm line.
         began: time of the first picture that likely drifted (the change point).
     """
 
@@ -89,6 +89,19 @@ class MixShare(_Record):
     high: _Share
 
 
+class Totals(_Record):
+    """Counts of all looks since the watch of an endpoint began, the newest with them; they never fall."""
+
+    records: int = 0
+    pictures: int = 0
+    duplicates: int = 0
+    unreadable: int = 0
+
+    def plus(self, other: Totals) -> Totals:
+        """Both together."""
+        return Totals(**{name: count + getattr(other, name) for name, count in self})
+
+
 class Look(_Record):
     """A record of the series ``watch/{endpoint}``: what a look saw. Shares are 0 to 1.
 
@@ -98,16 +111,18 @@ class Look(_Record):
             latest pictures); it is written before this record and lies under ``watch-state/{endpoint}/``.
         start, until: times of the first and the last new record; None when there is none.
         files, records: new ones that were read; ``pictures`` of them were shown to the detector, and ``seen`` is how
-            many it has been shown since it began.
+            many it has been shown since it began; ``others`` of them are answers of other models, which only count.
         duplicates: records whose event had been read before, left out; ``unreadable``: lines, files and pictures that
-            could not be used.
+            could not be used. ``totals`` are these counts of all looks.
+        newest: time of the newest record there is; None while there has been none.
         gap: seconds since the newest record there is, where they are more than the limit; None else. A gap is an alarm.
         confidence: mean, of the new records; None when there is none. ``labels``: how often each was the likeliest.
-        evidence: by channel, after this look; ``alarm_line`` is where their sum is an alarm.
+        evidence: by channel, after this look; ``alarm_line`` is where any of them is an alarm.
         alarm: the drift that stands; it stays until the detector is begun anew.
         accuracy: of the latest window: without labels; ``reviewed``: with people's answers, None where there are none.
         expected: the accuracy on the calibration pictures.
         mix: of the latest window, by label; ``mix_warning`` says why it should not be believed, else it is empty.
+        note: what a person should know besides: that the watch begins anew, and why; that the data has a hole.
     """
 
     at: AwareDatetime
@@ -120,8 +135,11 @@ class Look(_Record):
     records: int = 0
     pictures: int = 0
     seen: int = 0
+    others: int = 0
     duplicates: int = 0
     unreadable: int = 0
+    totals: Totals = Totals()
+    newest: AwareDatetime | None = None
     gap: float | None = None
     confidence: float | None = None
     labels: dict[str, int] = {}
@@ -133,11 +151,12 @@ class Look(_Record):
     expected: _Share | None = None
     mix: dict[str, MixShare] = {}
     mix_warning: str = ""
+    note: str = ""
 
     @property
-    def total(self) -> float:
-        """The evidence of all channels, to be held against the alarm line."""
-        return sum(self.evidence.values())
+    def strongest(self) -> float:
+        """The evidence of the channel that tells most, to be held against the alarm line."""
+        return max(self.evidence.values(), default=0.0)
 
 
 class Standing(_Record):
@@ -148,7 +167,8 @@ class Standing(_Record):
 
     Attributes:
         stance: how.
-        version: the model that is to answer; None leaves production to the registry.
+        version: the model that is to answer; None leaves production to the registry. It is put in production once, and
+            only if production's newest record is still the one of number ``after``: who changed it since knew better.
         threshold: the least threshold in force, 0 to 1; None leaves the model's own.
         candidate: the model that answers in the shadow or as a canary; ``weight`` is its share of the pictures.
         held: a person decided, and the monitor changes nothing until a person lets it go.
@@ -159,7 +179,8 @@ class Standing(_Record):
 
     stance: Stance = Stance.OBSERVING
     version: str | None = None
-    threshold: float | None = Field(None, ge=0, le=1)
+    after: int = 0
+    threshold: _Share | None = None
     candidate: str | None = None
     weight: _Share = 0.0
     held: bool = False

@@ -6,7 +6,7 @@ import socket
 from urllib.parse import urlsplit
 
 from scones.errors import SettingsError
-from scones.serving import bind
+from scones.listening import bind
 
 __all__ = ["listen"]
 

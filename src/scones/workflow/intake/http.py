@@ -18,8 +18,9 @@ from starlette.routing import Route
 from scones.contracts import PICTURE_TYPES, Arrival, parse
 from scones.errors import MessageError, ObjectMissing, SconesError
 from scones.picture import MAX_BYTES
-from scones.serving.intake import content_type, read_body
-from scones.serving.refusal import Refusal, container_response
+from scones.serving.intake import content_type
+from scones.serving.refusal import Refusal, container_reply
+from scones.workflow.intake.body import read_body
 from scones.workflow.intake.desk import Desk, NoRoom, Receipt
 from scones.workflow.intake.requests import arrival_named, key_named, kind_of_picture
 
@@ -121,7 +122,7 @@ class _Service:
         return _accepted(receipt)
 
     async def _read(self, request: Request, most: int) -> bytes:
-        return await read_body(request, max_bytes=most, seconds=self.body_seconds, error=MessageError)
+        return await read_body(request, max_bytes=most, seconds=self.body_seconds)
 
 
 def _accepted(receipt: Receipt) -> Response:
@@ -135,19 +136,24 @@ def _accepted(receipt: Receipt) -> Response:
     return JSONResponse(told, 202, {"Location": url})
 
 
+def _refused(refusal: Refusal) -> Response:
+    reply = container_reply(refusal)
+    return Response(reply.body, reply.status, dict(reply.headers), reply.content_type)
+
+
 async def _answered(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
     try:
         return await answer(request)
     except Refusal as refusal:
-        return container_response(refusal)
+        return _refused(refusal)
     except NoRoom as none:
         name = "Stopping" if none.stopping else "QueueFull"
-        return container_response(Refusal(503, name, str(none), retry_after=_RETRY_SECONDS[none.stopping]))
+        return _refused(Refusal(503, name, str(none), retry_after=_RETRY_SECONDS[none.stopping]))
     except SconesError as error:
         # the caller's fault, or a store or journal that may answer later
-        return container_response(Refusal.of(error, otherwise=503, retry_after=_RETRY_SECONDS[True]))
+        return _refused(Refusal.of(error, otherwise=503, retry_after=_RETRY_SECONDS[True]))
     except ClientDisconnect:
         return Response(status_code=499)  # nobody reads it; the number is what access logs are used to
     except Exception:  # noqa: BLE001 - the caller gets an answer, the operator the traceback
         _log.exception("a request failed")
-        return container_response(Refusal(500, SconesError.__name__, "the request failed: see the log of `scones run`"))
+        return _refused(Refusal(500, SconesError.__name__, "the request failed: see the log of `scones run`"))

@@ -1,0 +1,184 @@
+"""Healthy streams with bursts, duplicates, and day and night: what the detector does, alone and with what is meant for it.
+
+A day is 600 arrivals in 24 slots, each with a light of its own: the pictures are made as dark as that. The reference
+went through days as well. A quarter of the arrivals come 2 to 20 times in a row, and 3 % come again later, byte for
+byte. The variant takes the first of each, and compares a picture with those of its eighth of the day: within it the
+light still changes, so that the assumption holds only nearly.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from drift_streams import BEFORE, LONGEST, Streams, alarms_at, summed_up
+from drift_world import DAMAGES, POOL, Measured, World, concatenated, part
+from harness import Claim, progress
+from numpy.typing import NDArray
+
+from scones.intervals import share_interval
+from scones.monitoring.drift.blocks import first_of_each, phases
+from scones.monitoring.drift.reference import fit_reference
+
+__all__ = ["bursty"]
+
+SLOTS, IN_SLOT, PHASES = 24, 25, 8
+"""Slots of a day, arrivals in each, and phases that the variant tells apart."""
+SEEN: Final = 3
+"""In how many slots each picture was taken."""
+BURST, LONGEST_BURST, AGAIN, WITHIN = 0.25, 20, 0.03, 300
+WAYS, STREAMS, HEALTHY, DELAYS, CHANGED = 5, 12, 10_000, 60, 1_500
+DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True)
+class Lit:
+    """Test pictures by the light of some slot.
+
+    Attributes:
+        measured: them.
+        picture: (M,), row of the test split; ``slot`` (M,), from 0.
+    """
+
+    measured: Measured
+    picture: NDArray[np.int64]
+    slot: NDArray[np.int64]
+
+    @property
+    def phase(self) -> NDArray[np.int64]:
+        """Of the cycle, (M,)."""
+        return phases((self.slot + 0.5) * DAY / SLOTS, DAY, PHASES)
+
+
+def bursty(world: World, workers: Executor, rng: np.random.Generator) -> tuple[Claim, dict[str, Any]]:
+    """The claim, and the figures behind it."""
+    progress(f"measuring test pictures by the light of {SEEN} of {SLOTS} slots of the day …")
+    lit = lit_pictures(world, rng)
+    progress("healthy streams with bursts, duplicates, day and night …")
+    jobs = []
+    for _ in range(WAYS):
+        shuffled = rng.permutation(world.known)
+        jobs.append(workers.submit(healthy, lit, shuffled[:POOL], shuffled[POOL:], int(rng.integers(2**32))))
+    alarms: dict[str, list[NDArray[np.float64]]] = {}
+    for job in jobs:
+        for name, found in job.result().items():
+            alarms.setdefault(name, []).append(found)
+    told = {name: figures(np.concatenate(found)) for name, found in alarms.items()}
+    held = [told[name] for name in told if name.endswith("variant")]
+    share = sum(one["alarms"] for one in held) / sum(one["streams"] for one in held)
+    progress(f"  {told}")
+    claim = Claim("pfa_10k_bursty", share, "share of streams", "<= 0.05")
+    return claim, {"false_alarms": told, "delays_by_day_and_night": delays(world, lit, workers, rng)}
+
+
+def light(slot: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How light it is, 0.4 at midnight to 1 at noon."""
+    return 0.7 - 0.3 * np.cos((slot + 0.5) * 2 * np.pi / SLOTS)
+
+
+def darkened(images: NDArray[np.uint8], slot: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Pictures by the light of their slots."""
+    return np.round(images * light(slot)[:, None, None, None]).astype(np.uint8)
+
+
+def lit_pictures(world: World, rng: np.random.Generator) -> Lit:
+    """Each picture that is no bus, in some slots."""
+    picture = np.tile(world.known, SEEN)
+    first = rng.permutation(len(world.known))
+    slot = np.concatenate([(first + k * SLOTS // SEEN) % SLOTS for k in range(SEEN)])
+    return Lit(world.model.measure("lit", darkened(world.test.images[picture], slot)), picture, slot)
+
+
+def healthy(lit: Lit, pool: NDArray[np.int64], kept: NDArray[np.int64], seed: int) -> dict[str, NDArray[np.float64]]:
+    """When healthy streams alarm, by what they hold and who watches; the reference has each of its pictures once."""
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(np.flatnonzero(np.isin(lit.picture, kept)))
+    rows = rows[np.unique(lit.picture[rows], return_index=True)[1]]
+    plain, phased = (
+        fit_reference(part(lit.measured, rows)),
+        fit_reference(part(lit.measured, rows), phase=lit.phase[rows]),
+    )
+    some = np.flatnonzero(np.isin(lit.picture, pool))
+    mixed = [rng.permutation(some)[:HEALTHY] for _ in range(STREAMS)]
+    daily = [by_day(rng, some, lit.slot, HEALTHY) for _ in range(STREAMS)]
+    found = {}
+    for name, arrivals, reference in (("bursts", mixed, plain), ("days", daily, phased), ("both", daily, phased)):
+        raw = [one if name == "days" else repeated(rng, one) for one in arrivals]
+        found[f"{name}, plain"] = when(plain, lit, [one[:HEALTHY] for one in raw], phased=False)
+        firsts = [one[first_of_each(one.tolist())] for one in raw]
+        found[f"{name}, variant"] = when(reference, lit, firsts, phased=name != "bursts")
+    return found
+
+
+def when(reference: Any, lit: Lit, streams: list[NDArray[np.int64]], *, phased: bool) -> NDArray[np.float64]:
+    """When each of the streams alarms; all are cut to the shortest."""
+    length = min(map(len, streams))
+    rows = np.stack([one[:length] for one in streams])
+    return alarms_at(reference, Streams(lit.measured, rows, lit.phase), phased=phased)
+
+
+def by_day(rng: np.random.Generator, rows: NDArray[np.int64], slot: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Arrivals in order of time, from a random slot on; no picture twice by the same light, as long as there are some."""
+    now = (rng.integers(SLOTS) + np.arange(count) // IN_SLOT) % SLOTS
+    found = np.empty(count, np.int64)
+    for one in range(SLOTS):
+        at, own = np.flatnonzero(now == one), rng.permutation(rows[slot[rows] == one])
+        found[at] = np.resize(own, len(at))
+    return found
+
+
+def repeated(rng: np.random.Generator, arrivals: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same with bursts, and some that come again later."""
+    times = np.where(rng.random(len(arrivals)) < BURST, rng.integers(2, LONGEST_BURST + 1, len(arrivals)), 1)
+    again = np.flatnonzero(rng.random(len(arrivals)) < AGAIN)
+    place = np.concatenate([np.arange(len(arrivals)), again + rng.integers(1, WITHIN, len(again)) + 0.5])
+    order = np.argsort(place, kind="stable")
+    everything, many = np.concatenate([arrivals, arrivals[again]]), np.concatenate([times, np.ones(len(again), int)])
+    return np.repeat(everything[order], many[order])
+
+
+def figures(found: NDArray[np.float64]) -> dict[str, Any]:
+    """How many streams alarmed."""
+    alarms = int(np.isfinite(found).sum())
+    low, high = share_interval(alarms, len(found))
+    return {"streams": len(found), "alarms": alarms, "interval": [round(low, 4), round(high, 4)]}
+
+
+def delays(world: World, lit: Lit, workers: Executor, rng: np.random.Generator) -> dict[str, Any]:
+    """What the variant costs: delays by day and night, in pictures that are no duplicates."""
+    kept = np.flatnonzero(np.isin(lit.picture, world.reference) & (np.arange(len(lit.picture)) < len(world.known)))
+    usual = np.flatnonzero(np.isin(lit.picture, world.pool))
+    reference = fit_reference(part(lit.measured, kept), phase=lit.phase[kept])
+    some = rng.choice(usual, CHANGED, replace=False)
+    jobs = {}
+    for name, damage in DAMAGES.items():
+        images = damage(darkened(world.test.images[lit.picture[some]], lit.slot[some]), rng)
+        changed = Lit(world.model.measure(f"lit-{name}", images), lit.picture[some], lit.slot[some])
+        jobs[name] = workers.submit(delay, reference, lit, usual, changed, 1.0, int(rng.integers(2**32)))
+    slot = np.repeat(np.arange(SLOTS), len(world.buses))
+    images = darkened(np.concatenate([world.buses] * SLOTS), slot)
+    buses = Lit(world.model.measure("lit-buses", images), np.zeros(len(slot), np.int64), slot)
+    jobs["bus10"] = workers.submit(delay, reference, lit, usual, buses, 0.1, int(rng.integers(2**32)))
+    return {name: job.result() for name, job in jobs.items()}
+
+
+def delay(reference: Any, lit: Lit, usual: NDArray[np.int64], changed: Lit, share: float, seed: int) -> dict[str, Any]:
+    """Delays of streams that begin at any time of the day."""
+    rng = np.random.default_rng(seed)
+    slot, own = np.concatenate([lit.slot, changed.slot]), np.arange(len(changed.slot)) + len(lit.slot)
+    streams = []
+    for _ in range(DELAYS):
+        now = (rng.integers(SLOTS) + np.arange(BEFORE + LONGEST) // IN_SLOT) % SLOTS
+        drift = (rng.random(len(now)) < share) & (np.arange(len(now)) >= BEFORE)
+        rows = np.empty(len(now), np.int64)
+        for one in range(SLOTS):
+            for new, source in ((False, usual), (True, own)):
+                at = np.flatnonzero((now == one) & (drift == new))
+                rows[at] = rng.choice(source[slot[source] == one], len(at))
+        streams.append(rows)
+    both = Streams(
+        concatenated(lit.measured, changed.measured), np.stack(streams), np.concatenate([lit.phase, changed.phase])
+    )
+    return summed_up(alarms_at(reference, both, phased=True))
