@@ -131,7 +131,6 @@ def add(found: Findings, more: Findings) -> None:
     found.statuses += more.statuses
     found.kinds += more.kinds
     found.server_errors += more.server_errors
-    found.other_http += more.other_http
     found.smuggled += more.smuggled
     found.wrong += more.wrong
     found.stuck += more.stuck
@@ -160,7 +159,6 @@ def main() -> None:
         Claim("server_errors", found.server_errors, "answers", "<= 0"),
         Claim("crashes", len(health.gone), "processes", "<= 0"),
         Claim("rss_growth_mb", round(growth, 1), "MB", "<= 20"),
-        Claim("answers_501_505", found.other_http, "answers", "<= 0"),
         Claim("smuggled", found.smuggled, "answers", "<= 0"),
         Claim("wrong_answers", found.wrong + found.stuck + len(health.unwell), "answers", "<= 0"),
         Claim("ping_ms", round(max(health.pings_ms), 1), "ms", "<= 2000"),

@@ -19,8 +19,6 @@ _MOMENT = 0.002
 _PATIENCE = 20.0
 _TOLD = 40
 """So many faults are told in full."""
-_OTHER_HTTP = (501, 505)
-"""A coding or version of HTTP that is not spoken: the protocol's own answers to that, though no 4xx."""
 
 
 @dataclass
@@ -31,8 +29,7 @@ class Findings:
         cases: how many there were.
         statuses: of every answer; 0 stands for a connection that was closed without one.
         kinds: how often each mischief was tried.
-        server_errors: answers of 500 and more, but for the next.
-        other_http: 501 and 505.
+        server_errors: answers of 500 and more.
         smuggled: answers to a request that should not have been seen.
         wrong: other answers than may come, and none where there must be one.
         stuck: connections on which nothing came in time.
@@ -43,7 +40,6 @@ class Findings:
     statuses: Counter[int] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     server_errors: int = 0
-    other_http: int = 0
     smuggled: int = 0
     wrong: int = 0
     stuck: int = 0
@@ -141,9 +137,7 @@ def _judge(talk: Talk, answers: _Answers, found: Findings) -> None:
         found.smuggled += 1
         found.fault(talk, f"{len(answers.statuses)} answers came: {answers.statuses}")
     for status, body in zip(answers.statuses, answers.bodies, strict=True):
-        if status in _OTHER_HTTP:
-            found.other_http += 1
-        elif status >= 500:
+        if status >= 500:
             found.server_errors += 1
             found.fault(talk, f"status {status}: {body[:200]!r}")
         elif status not in talk.allowed:

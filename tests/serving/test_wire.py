@@ -131,9 +131,9 @@ def test_bad_chunks_are_refused(body: bytes) -> None:
     [
         (b"GET /ping HTTP/1.1\r\n\r\n", 400),
         (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
         (HEAD + b"Expect: a miracle\r\n\r\n", 417),
-        (b"GET /\r\n\r\n", 505),
+        (b"GET /\r\n\r\n", 400),
         (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01", 400),

@@ -32,9 +32,7 @@ STATUSES: Final = (
     "431",
     "499",
     "500",
-    "501",
     "503",
-    "505",
 )
 """The statuses that are counted; 499 is a caller that went away."""
 _SECONDS: Final = (

@@ -166,7 +166,8 @@ class _Supervisor:
         if found is None:  # it died: a picture at a time will do
             found = dict.fromkeys(self._plan.versions if self._plan else (), 1)
         self._models.batches |= found
-        self._serve_plan()
+        if self._preparing is None:  # else models would go that are about to answer; the switch tells the batches, too
+            self._serve_plan()
 
     def _switch(self) -> None:
         """Let all workers answer with what they prepared, when all have, and answer the same."""

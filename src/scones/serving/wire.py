@@ -149,18 +149,14 @@ class Wire:
         if len(self._target) > limits.target_bytes:
             yield Fault(414, f"the path has more than {limits.target_bytes} bytes: shorten it")
         if version not in ("1.0", "1.1"):
-            yield Fault(505, f"HTTP/{version} is not spoken here: use HTTP/1.1")
+            yield Fault(400, f"HTTP/{version} is not spoken here: use HTTP/1.1")
         if version == "1.1" and "host" not in headers:
             yield Fault(400, "there is no Host header: send one")
         if len(headers) < len(self._lines) and sum(name.lower() == b"host" for name, _ in self._lines) > 1:
             yield Fault(400, "there are two Host headers: send one")
         coding = headers.get("transfer-encoding")
         if coding is not None and (coding := coding.strip().lower()) != "chunked":
-            last = coding.rpartition(",")[2].strip()  # without chunks at the end nobody knows where the body ends
-            yield Fault(
-                501 if last == "chunked" else 400,
-                f"transfer encoding {coding[:40]!r} is not taken: send a Content-Length, or plain chunks",
-            )
+            yield Fault(400, f"transfer encoding {coding[:40]!r} is not taken: send a Content-Length, or plain chunks")
         if coding is not None and version == "1.0":
             yield Fault(400, "HTTP/1.0 has no chunks: send a Content-Length")
         expected = headers.get("expect")

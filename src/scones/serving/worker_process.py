@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from scones.errors import SconesError
 from scones.serving.channel import Channel
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     import socket
 
 __all__ = ["golden_of", "run_worker"]
+
+_TRIM_THRESHOLD: Final = -1
+_MMAP_THRESHOLD: Final = -3
+"""Options of mallopt, see malloc.h."""
+_LARGE: Final = 128 * 1024
 
 
 def golden_of(lineup: Lineup) -> list[bytes]:
@@ -43,6 +49,7 @@ def run_worker(
         models: those that are loaded.
         plan: which of them answer.
     """
+    _hand_memory_back()
     captures = {} if setup.capture is None else setup.capture.open(setup.terms.endpoint)
     endpoint = Endpoint(models.lineup(plan), setup.terms, figures=figures, row=number, captures=captures)
     orders = _Orders(endpoint, channel, models)
@@ -54,6 +61,15 @@ def run_worker(
     endpoint.serve(listener, on_ready)
     for capture in captures.values():
         capture.close(orders.seconds_left)
+
+
+def _hand_memory_back() -> None:
+    """Pictures of all sizes make GNU's C library keep ever more memory: let large pieces go back at once."""
+    import ctypes
+
+    with suppress(OSError, AttributeError):  # another C library
+        for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
+            ctypes.CDLL(None).mallopt(option, _LARGE)
 
 
 class _Orders:
