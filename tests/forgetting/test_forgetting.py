@@ -29,6 +29,8 @@ KINDS = {
     "datasets": 1,
     "executions": 12,
     "reports": 1,
+    "watch-state": 9,
+    "audits": 9,
     "answers": 1,
     "assignments": 3,
     "dead-letters": 1,
@@ -78,7 +80,8 @@ def test_forgetting_again_finds_nothing(world: World) -> None:
 @pytest.mark.parametrize(
     "step",
     ["pictures", "captured answers", "answers of batches", "executions", "datasets", *sorted(KINDS.keys() - {
-        "arrivals", "capture", "batches", "executions", "datasets", "reports"})],
+        "arrivals", "capture", "batches", "executions", "datasets", "reports",
+        "watch-state", "audits"})],
 )  # fmt: skip
 def test_what_was_killed_half_way_is_finished_by_the_next_run(world: World, step: str) -> None:
     class Killed(BaseException):

@@ -143,6 +143,9 @@ def build(folder: Path, bundle: bytes, learned: Sequence[SourcePicture]) -> Worl
     bucket.put_json(f"{Layout.model('vehicles', 'tiny-1')}/bundle.json", {"dataset": dataset})
     page = monitor_page(summarise(read_capture(bucket, Layout.CAPTURE)), title="What it saw", source="here")
     bucket.put(Layout.report("monitor"), page.encode())
+    for record in read_capture(bucket, Layout.CAPTURE):  # what the monitor keeps names no driver, but inferences
+        bucket.put(Layout.watch_state("scones", f"{record.event_id}.npz"), record.inference_id.encode())
+        bucket.put_json(Layout.audit("scones", record.event_id), {"inferences": [record.inference_id]})
     return World(settings, bucket, {who: list(_pieces(bucket, who)) for who in (GONE, STAYS)}, dataset)
 
 

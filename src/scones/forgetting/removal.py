@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scones.errors import WorkflowError
 from scones.forgetting.found import Found
 from scones.forgetting.lines import take_out
-from scones.forgetting.search import BATCHES, RECORDS, REPORTS, Progress, captured_by
+from scones.forgetting.search import AUDITS, BATCHES, RECORDS, REPORTS, WATCH_STATES, Progress, captured_by
 from scones.forgetting.staged import dataset_files, unstage
 from scones.layout import Layout
 
@@ -54,8 +54,9 @@ def remove(
     captures, is_captured = found.lines[Layout.CAPTURE], captured_by(found.inferences)
     _take_out(captures, bucket, eraser, is_captured, tell("captured answers", len(captures)))
     eraser.erase_old(f"{found.capture}/")
-    eraser.erase(found.objects.get(REPORTS, ()))
-    eraser.erase_old(f"{REPORTS}/")
+    for kind in (REPORTS, WATCH_STATES, AUDITS):
+        eraser.erase(found.objects.get(kind, ()))
+        eraser.erase_old(f"{kind}/")
 
     batches = found.lines[BATCHES]
     _take_out(batches, bucket, eraser, found.names, tell("answers of batches", len(batches)))

@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from scones.store import Bucket
     from scones.workflow.engine import JournalReader
 
-__all__ = ["BATCHES", "CLAIMS", "RECORDS", "REPORTS", "Progress", "captured_by", "search"]
+__all__ = [
+    "AUDITS",
+    "BATCHES",
+    "CLAIMS",
+    "RECORDS",
+    "REPORTS",
+    "WATCH_STATES",
+    "Progress",
+    "captured_by",
+    "search",
+]
 
 Progress = Callable[[str, int, int], object]
 """Told what is being done, how much of it is done, and of how much (0: nobody knows)."""
@@ -37,6 +47,8 @@ CLAIMS: Final = _kind(Layout.claim_series("x"))
 ASSIGNMENTS: Final = _kind(Layout.assignment_series("x"))
 BATCHES: Final = _kind(Layout.batch("x"))
 REPORTS: Final = _kind(Layout.report("x"))
+AUDITS: Final = _kind(Layout.audit("x"))
+WATCH_STATES: Final = _kind(Layout.watch_state("x"))
 RECORDS: Final = (
     Layout.ANSWERS,
     ASSIGNMENTS,
@@ -104,6 +116,7 @@ def search(
     if journal is not None:
         latest += _find_executions(found, journal, report)
     _find_captured(found, bucket, report)
+    _find_watched(found, bucket)
     _find_reports(found, bucket)
     _find_obstacles(found, bucket, max(latest, default=None), now)
     if journal is None and bucket.folder is not None:
@@ -236,6 +249,19 @@ def _find_captured(found: Found, bucket: Bucket, report: Progress) -> None:
             f"{plural(untied, 'captured answer')} went to callers who are not the workflow, so nobody can tell whom "
             f"they show: remove {bucket.url(found.capture)} as a whole if they must go"
         )
+
+
+def _find_watched(found: Found, bucket: Bucket) -> None:
+    """What the monitor keeps of the latest pictures, and audits that they were drawn in: by ids of inferences."""
+    names = [one.encode() for one in found.inferences]
+    for kind, after in (
+        (WATCH_STATES, "the watch begins anew"),
+        (AUDITS, "answers to it tell no accuracy any more"),
+    ):
+        keys = [key for key in bucket.list(kind) if any(name in read(bucket, key) for name in names)]
+        if keys:
+            found.objects[kind] = keys
+            found.kept.append(f"{', '.join(keys)} names inferences of theirs, and goes as a whole: {after}")
 
 
 def _find_reports(found: Found, bucket: Bucket) -> None:
