@@ -16,7 +16,7 @@ demo: $(VENV)/run    ## the whole journey on real pictures, from nothing
 	@$(BIN)/scones demo
 
 test: $(VENV)/dev    ## the tests
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 train: $(VENV)/train ## torch and what fine-tuning needs besides; the tests of it run from then on
 
@@ -24,7 +24,7 @@ check: $(VENV)/dev   ## what CI runs: format, lint, types, tests, known vulnerab
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 # strict: an index that cannot answer about a package must not pass for a clean bill
 audit: $(VENV)/dev   ## known vulnerabilities of what is locked; asks PyPI itself

@@ -25,7 +25,7 @@ import numpy as np
 from drift_bursts import bursty
 from drift_peers import peers
 from drift_streams import BEFORE, Streams, alarms_at, drifting, summed_up
-from drift_world import POOL, Measured, World, concatenated, part
+from drift_world import POOL, Measured, World, channels, concatenated, part
 from harness import Claim, emit, progress
 from numpy.typing import NDArray
 
@@ -50,7 +50,8 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # of each worker, which are as many as there are cores
     rng = np.random.default_rng(1)
     world = World.made(Path(os.environ["SCONES_CIFAR100"]))
-    reference = fit_reference(part(world.measured, world.reference))
+    measured = channels(world.measured)
+    reference = fit_reference(part(measured, world.reference))
     accuracy = (world.measured["class"][world.known] == world.test.coarse[world.known]).mean()
     detail: dict[str, Any] = {
         "reference": len(world.reference), "pool": POOL, "accuracy": round(float(accuracy), 4),
@@ -58,7 +59,7 @@ def main() -> None:
     }  # fmt: skip
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as workers:
         progress(f"{WAYS * STREAMS} healthy streams …")
-        jobs = [workers.submit(false_alarms, world.measured, rng.permutation(world.known), k) for k in range(WAYS)]
+        jobs = [workers.submit(false_alarms, measured, rng.permutation(world.known), k) for k in range(WAYS)]
         alarms = sum(job.result() for job in jobs)
         claims = [Claim("pfa_10k", alarms / (WAYS * STREAMS), "share of streams", "<= 0.05")]
         interval = share_interval(alarms, WAYS * STREAMS)
@@ -94,18 +95,21 @@ def false_alarms(measured: Measured, rows: NDArray[np.int64], seed: int) -> int:
 def streams(world: World, name: str, rng: np.random.Generator) -> tuple[DriftReference, Streams]:
     """Streams that drift, and their reference."""
     if name == "prior70":
-        two = world.model.two_way(world.measured)
+        two = world.model.two_way(channels(world.measured))
         yes, no = (world.pool[world.animals[world.pool] == kind] for kind in (True, False))
         rows = drifting(rng, DELAYS, world.pool, no)
         later = rows[:, BEFORE:]
         more = rng.random(later.shape) < 0.7
         later[more] = rng.choice(yes, int(more.sum()))
-        return fit_reference(part(two, world.reference)), Streams.of(two, rows)
-    changed = {key: values for key, values in world.changed[name].items() if key != "row"}
-    both = concatenated(part(world.measured, world.pool), changed)
-    usual, new = np.arange(POOL), POOL + np.arange(len(changed["embedding"]))
-    rows = drifting(rng, DELAYS, usual, new, 0.1 if name == "bus10" else 1.0)
-    return fit_reference(part(world.measured, world.reference)), Streams.of(both, rows)
+        return fit_reference(part(channels(two), world.reference)), Streams.of(two, rows)
+    usual = part(world.measured, world.pool)
+    changed = {key: world.changed[name][key] for key in usual}
+    rows = drifting(
+        rng, DELAYS, np.arange(POOL), POOL + np.arange(len(changed["class"])), 0.1 if name == "bus10" else 1.0
+    )
+    return fit_reference(part(channels(world.measured), world.reference)), Streams.of(
+        concatenated(usual, changed), rows
+    )
 
 
 def buses(world: World, reference: DriftReference, rng: np.random.Generator) -> dict[str, Any]:

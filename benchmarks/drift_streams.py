@@ -81,9 +81,9 @@ def alarms_at(reference: DriftReference, streams: Streams, *, phased: bool = Fal
 
 
 def summed_up(found: NDArray[np.float64]) -> dict[str, Any]:
-    """Delays from when each stream alarmed: the first picture that drifted is 1; streams that alarmed before are left out.
+    """Delays from when each stream alarmed: the first picture that drifted is 1.
 
-    The interval of the median is the one between two order statistics, at 95 %.
+    Streams that alarmed before are left out. The interval of the median is between two order statistics, at 95 %.
     """
     delays = np.sort(found[found >= BEFORE]) - BEFORE + 1
     n = len(delays)

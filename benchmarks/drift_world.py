@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from scones.training.distortions import DISTORTIONS
 from scones.training.graph import join
 from scones.training.head import Head, fit_head
 
-__all__ = ["DAMAGES", "Images", "Measured", "Watched", "World", "concatenated", "part"]
+__all__ = ["DAMAGES", "POOL", "Images", "Measured", "Watched", "World", "channels", "concatenated", "part"]
 
 BACKBONE: Final = "nano"
 PENALTY: Final = 0.03
@@ -55,7 +54,7 @@ class Watched:
 
     def __init__(self, images: Images, coarse: NDArray[np.int64]) -> None:
         backbone = load_backbone(BACKBONE)
-        embeddings = kept("train", images, backbone.embed)
+        embeddings = kept("train", images, lambda some: {"embeddings": backbone.embed(some)})["embeddings"]
         head, temperature = fitted(embeddings, coarse, 20)
         self.two, self.two_temperature = fitted(embeddings, np.isin(coarse, ANIMALS).astype(np.int64), 2)
         info = BundleInfo(
@@ -76,7 +75,15 @@ class Watched:
 
     def see(self, name: str, images: Images) -> Seen:
         """Look at pictures, as the monitor does."""
-        return kept(f"seen-{name}", images, lambda some: see(self.classifier, list(some)))
+
+        def arrays(some: Images) -> Measured:
+            seen = see(self.classifier, list(some))
+            return {"probabilities": seen.probabilities, "embeddings": seen.embeddings, "features": seen.features,
+                    **{f"pixels {name}": values for name, values in seen.pixels.items()}}  # fmt: skip
+
+        found = kept(f"seen-{name}", images, arrays)
+        pixels = {name.removeprefix("pixels "): found[name] for name in found if name.startswith("pixels ")}
+        return Seen(pixels, found["probabilities"], found["embeddings"], found["features"])
 
     def measure(self, name: str, images: Images) -> Measured:
         """All channels of pictures, and the model's answers."""
@@ -166,14 +173,15 @@ def fitted(embeddings: NDArray[np.float32], labels: NDArray[np.int64], classes: 
     return head, fit_temperature(head.logits(embeddings[HEAD:]), labels[HEAD:])
 
 
-def kept(name: str, images: Images, measure: Callable[[Images], Any]) -> Any:
+def kept(name: str, images: Images, measure: Callable[[Images], Measured]) -> Measured:
     """Measure pictures, once for all runs: the second run finds what it was in the temporary folder."""
     folder = Path(tempfile.gettempdir()) / "scones-bench-drift"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    file = folder / f"{BACKBONE}-{name}-{hashlib.sha256(images.tobytes()).hexdigest()[:16]}.pickle"
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{BACKBONE}-{name}-{hashlib.sha256(images.tobytes()).hexdigest()[:16]}.npz"
     if not file.is_file():
-        file.write_bytes(pickle.dumps(measure(images)))
-    return pickle.loads(file.read_bytes())  # noqa: S301 - our own
+        np.savez(file, allow_pickle=False, **measure(images))
+    with np.load(file, allow_pickle=False) as found:
+        return dict(found)
 
 
 def each(change: Callable[[PIL.Image.Image, np.random.Generator], PIL.Image.Image]) -> Damaging:

@@ -59,7 +59,8 @@ def main() -> None:
         model = given.model.absolute() if given.model else train(folder)
         with tarfile.open(model) as bundle:
             bundle.extract("model.onnx", folder, filter="data")
-        wanted = [one for one in peers(folder / "model.onnx") if one.name in given.peers.split(",")]
+        known = [] if given.peers == "none" else peers(folder / "model.onnx")
+        wanted = [one for one in known if one.name in given.peers.split(",")]
         arguments = ("--model", str(model), "--no-capture", "--max-queue", "128")
         served, _ = stack.enter_context(serve(folder, *arguments))
         found = measure(given.rounds, given.seconds, model, served, wanted, stack)
