@@ -75,8 +75,8 @@ def _evidence(looks: Sequence[Look]) -> Chart:
         caption="In powers of ten. Where the strongest channel reaches the dashed line, there is an alarm. It stands "
         "until the watch begins anew.",
         keys=keys,
-        summary=f"Evidence of drift over {plural(len(looks), 'look')}: now {magnitude(last.strongest)}, the alarm line is "
-        f"{magnitude(last.alarm_line)}, {state}. Strongest: {', '.join(shown[:_NAMED])}.",
+        summary=f"Evidence of drift over {plural(len(looks), 'look')}: now {magnitude(last.strongest)}, the alarm "
+        f"line is {magnitude(last.alarm_line)}, {state}. Strongest: {', '.join(shown[:_NAMED])}.",
         wide=True,
     )
 
