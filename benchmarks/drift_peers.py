@@ -83,9 +83,8 @@ def shown(name: str, file: Path) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         return {"skipped": f"it is not done after {LIMIT} s"}
     if done.returncode:
-        return {
-            "skipped": f"it ends with {done.returncode}: {(done.stderr.strip().splitlines() or ['it says nothing'])[-1]}"
-        }
+        said = done.stderr.strip().splitlines() or ["it says nothing"]
+        return {"skipped": f"it ends with {done.returncode}: {said[-1]}"}
     return {detector: summed_up(found) for detector, found in json.loads(done.stdout).items()}
 
 
