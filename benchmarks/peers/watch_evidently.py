@@ -39,7 +39,7 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     watch(
         lambda reference: {
-            "half of the columns": (alarms_if(reference, lambda found: found["share"] >= 0.5), 6),
-            "any column": (alarms_if(reference, lambda found: found["count"] > 0), 6),
+            "half of the columns": (alarms_if(reference, lambda found: found["share"] >= 0.5), 20),
+            "any column": (alarms_if(reference, lambda found: found["count"] > 0), 20),
         }
     )

@@ -28,6 +28,7 @@ _MEANINGS: Final = {
     "confidence": "how sure the model is",
     "log odds": "how far the model leans to one of its two labels",
     "distance": "how strange the picture is to the model",
+    "embedding": "how much it looks like what is new in the stream",
 }
 
 
@@ -126,13 +127,11 @@ def meaning(channel: str) -> str:
     """What a channel measures, in words; empty where it is not known.
 
     Example:
-        >>> meaning("like blur"), meaning("cluster of 15")
-        ('how much the picture looks damaged by blur', 'which of 15 kinds of picture it is nearest to')
+        >>> meaning("like blur"), meaning("distance")
+        ('how much the picture looks damaged by blur', 'how strange the picture is to the model')
     """
     if channel.startswith("like "):
         return f"how much the picture looks damaged by {channel.removeprefix('like ')}"
-    if channel.startswith("cluster of "):
-        return f"which of {channel.removeprefix('cluster of ')} kinds of picture it is nearest to"
     return _MEANINGS.get(channel, "")
 
 

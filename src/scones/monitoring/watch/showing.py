@@ -113,7 +113,9 @@ def _kept_up(state: WatchState, health: Health, alarm: Alarm) -> Alarm:
     seen = ~np.isnan(window.embeddings).any(1)
     outside = window.outside[seen & (window.times >= alarm.began.timestamp())]
     update: dict[str, Any] = {"outside": float(outside.mean()) if len(outside) else 0.0}
-    strongest = next((one for one in detector.telling() if one.channel == alarm.channels[0].channel), None)
+    named = {one.channel for one in alarm.channels}
+    telling = detector.telling()
+    strongest = next((one for one in telling if one.channel in named), telling[0] if telling else None)
     if strongest is not None:
         found = explain(health, detector, strongest, window, _RESPONSIBLE)
         update["responsible"] = tuple(window.events[k] for k in found.tolist())
