@@ -34,6 +34,8 @@ HOME = Path(os.environ.get("SCONES_BENCH_PEERS", ".scones/peers"))
 NAMES: Final = ("evidently", "nannyml", "frouros", "river")
 COLUMNS: Final = ("brightness", "contrast", "sharpness", "class", "probabilities", "embedding")
 STREAMS, HEALTHY, LIMIT = 30, 10_000, 600
+ALONE: Final = {"OMP_NUM_THREADS": "1", "NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
+"""A core each, and nobody is told that they run."""
 
 
 def peers(world: World, drifts: Mapping[str, Streams], rng: np.random.Generator) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def shown(name: str, file: Path) -> dict[str, Any]:
     try:
         done = subprocess.run(
             [str(place / "bin/python"), str(SCRIPTS / f"watch_{name}.py"), str(file)],
-            check=False, capture_output=True, text=True, timeout=LIMIT, env={**environment, "OMP_NUM_THREADS": "1"},
+            check=False, capture_output=True, text=True, timeout=LIMIT, env={**environment, **ALONE},
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return {"skipped": f"it is not done after {LIMIT} s"}
