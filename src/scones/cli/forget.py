@@ -25,6 +25,8 @@ _WHAT = {
     "capture": "answers that the endpoint captured, with their pictures",
     "batches": "answers of `scones batch`",
     "reports": "pages that show them",
+    "watch-state": "what the monitor remembers of the latest pictures",
+    "audits": "samples that people were asked about",
     "datasets": "pictures that were taken into datasets",
     "executions": "executions in the journal, with all that went through them",
     "answers": "what people said that pictures show",
