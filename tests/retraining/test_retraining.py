@@ -145,14 +145,27 @@ def test_what_is_held_back_is_in_no_dataset_and_old_pictures_keep_their_splits(b
     assert new.source["from"] == production.dataset
 
 
-@pytest.mark.parametrize("killed", [0.1, 0.9, -5, -3, -1])
-def test_killed_between_two_writes_it_does_the_same_again(bucket: Bucket, killed: float) -> None:
+@pytest.fixture(scope="module")
+def learned(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Retrained, list[str]]:
+    """A store in which a candidate has learned from 60 pictures, what came of it, and what was written, in order."""
+    folder = tmp_path_factory.mktemp("learned") / "store"
+    shutil.copytree(trained, folder)
+    bucket = open_bucket(str(folder), "scones")
     judge(bucket, 60)
     before = set(bucket.list(""))
-    whole = learn(bucket)
-    folder = bucket.folder
-    assert folder is not None
-    written = sorted(set(bucket.list("")) - before, key=lambda key: (folder / key).stat().st_mtime_ns)
+    found = learn(bucket)
+    assert bucket.folder is not None
+    times = {key: (bucket.folder / key).stat().st_mtime_ns for key in set(bucket.list("")) - before}
+    return folder, found, sorted(times, key=lambda key: times[key])
+
+
+@pytest.mark.parametrize("killed", [0.1, 0.9, -3, -1])
+def test_killed_between_two_writes_it_does_the_same_again(
+    learned: tuple[Path, Retrained, list[str]], tmp_path: Path, killed: float
+) -> None:
+    folder, whole, written = learned
+    shutil.copytree(folder, tmp_path / "store")
+    bucket = open_bucket(str(tmp_path / "store"), "scones")
     for key in written[int(len(written) * killed if killed > 0 else killed) :]:  # as if they had never been written
         bucket.delete(key)
     again = learn(bucket)

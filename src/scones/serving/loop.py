@@ -134,7 +134,7 @@ class Loop:
         self._stop_by = self.now + seconds
         self._turn(0)  # what has arrived already is still read
         for connection in [connection for connection in self._connections if connection.idle]:
-            connection.linger()
+            connection.close()  # its answers are out, and what would still come is not answered any more
 
     def watch(self, connection: Connection, *, read: bool, write: bool) -> None:
         """Say what the connection waits for."""
