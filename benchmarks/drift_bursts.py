@@ -29,7 +29,7 @@ HOURS, IN_HOUR = 24, 25
 SEEN: Final = 3
 """At how many times of the day each picture was taken."""
 BURST, LONGEST_BURST, AGAIN, WITHIN = 0.25, 20, 0.03, 300
-WAYS, STREAMS, HEALTHY, DELAYS, CHANGED = 5, 12, 10_000, 60, 1_500
+WAYS, STREAMS, HEALTHY, DELAYS, CHANGED = 10, 8, 10_000, 60, 1_500
 DAY: Final = 86_400.0
 
 
@@ -92,19 +92,19 @@ def healthy(lit: Lit, pool: NDArray[np.int64], kept: NDArray[np.int64], seed: in
     rng = np.random.default_rng(seed)
     rows = rng.permutation(np.flatnonzero(np.isin(lit.picture, kept)))
     rows = rows[np.unique(lit.picture[rows], return_index=True)[1]]
-    plain, phased = (
-        fit_reference(part(lit.measured, rows)),
-        fit_reference(part(lit.measured, rows), phase=lit.hour[rows]),
-    )
+    some_of = part(lit.measured, rows)
+    plain, phased = fit_reference(some_of), fit_reference(some_of, phase=lit.hour[rows])
     some = np.flatnonzero(np.isin(lit.picture, pool))
-    mixed = [rng.permutation(some)[:HEALTHY] for _ in range(STREAMS)]
-    daily = [by_day(rng, some, lit, HEALTHY) for _ in range(STREAMS)]
     found = {}
-    for name, arrivals, reference in (("bursts", mixed, plain), ("days", daily, phased), ("both", daily, phased)):
-        raw = [one if name == "days" else repeated(rng, one) for one in arrivals]
-        found[f"{name}, plain"] = when(plain, lit, [one[:HEALTHY] for one in raw], phased=False)
-        firsts = [one[first_of_each(one.tolist())] for one in raw]
-        found[f"{name}, variant"] = when(reference, lit, firsts, phased=name != "bursts")
+    for name in ("bursts", "days", "both"):
+        arrivals = [
+            rng.permutation(some)[:HEALTHY] if name == "bursts" else by_day(rng, some, lit, HEALTHY)
+            for _ in range(STREAMS)
+        ]
+        raw = arrivals if name == "days" else [repeated(rng, one) for one in arrivals]
+        found[f"{name}, plain"] = when(plain, lit, [stream[:HEALTHY] for stream in raw], phased=False)
+        firsts = [stream[first_of_each(stream.tolist())] for stream in raw]
+        found[f"{name}, variant"] = when(plain if name == "bursts" else phased, lit, firsts, phased=name != "bursts")
     return found
 
 
