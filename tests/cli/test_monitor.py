@@ -195,6 +195,51 @@ def test_figures_for_prometheus_are_written_whole(scones: Run, shop: Shop, tmp_p
     assert "choose another file with --metrics" in ended.stderr
 
 
+def test_figures_for_cloudwatch_are_a_line_of_the_log_for_each_look(scones: Run, shop: Shop, tmp_path: Path) -> None:
+    shop.capture(20, start=ago(10))
+    ended = scones("monitor", "watch", "--embedded", "scones-prod", cwd=tmp_path)
+    (line,) = lines(ended.stdout)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], line["Endpoint"], line["Records"]) == ("scones-prod", ENDPOINT, 20)
+    assert "look 1: 20 new pictures" in ended.stderr
+    assert scones("monitor", "watch", "--embedded", "scones-prod", cwd=tmp_path).stdout == "", "nothing is new"
+    for more, told in ((["x", "--json"], "choose one of them"), ([" "], "name the namespace")):
+        refused = scones("monitor", "watch", "--embedded", *more, cwd=tmp_path)
+        assert refused.returncode == errors.SettingsError.exit_code
+        assert told in refused.stderr
+
+
+def test_pictures_are_declared_healthy_and_the_watch_begins_anew(scones: Run, shop: Shop, tmp_path: Path) -> None:
+    shop.capture(150, start=ago(30), drifted=True)
+    assert "ALARM at " in scones("monitor", "watch", cwd=tmp_path).stderr
+    command = ("monitor", "baseline", "--why", "a new camera", "--who", "Ada")
+    dry = json.loads(scones(*command, "--dry-run", "--json", cwd=tmp_path).stdout)
+    assert (dry["taken"], dry["look"], dry["baseline"]["pictures"], dry["baseline"]["who"]) == (False, None, 150, "Ada")
+    assert "ALARM at " in scones("monitor", "status", cwd=tmp_path).stdout
+    told = scones(*command, cwd=tmp_path)
+    assert (told.returncode, told.stdout) == (0, "")
+    assert "model tiny-1 is from now on compared with 150 captured pictures" in told.stderr
+    assert "the watch began anew: look 2" in told.stderr
+    status = scones("monitor", "status", cwd=tmp_path).stdout
+    assert "ALARM at " not in status
+    assert "by Ada: a new camera" in status
+    assert "compared with" in status
+    shop.capture(60, start=ago(5), drifted=True)
+    assert "ALARM at " not in scones("monitor", "watch", cwd=tmp_path).stderr
+
+
+def test_a_baseline_without_a_reason_or_pictures_or_a_model_is_refused(scones: Run, shop: Shop, tmp_path: Path) -> None:
+    for options, error, said in (
+        (["--why", " "], errors.SettingsError, "--why is empty"),
+        (["--why", "x"], errors.MonitorError, "captured 0 pictures that model tiny-1 answered"),
+        (["--why", "x", "--since", "yesterday"], None, "does not match the formats"),
+        (["--why", "x", "--store", "elsewhere"], errors.BundleError, "no model of task vehicles is in production"),
+    ):
+        ended = scones("monitor", "baseline", *options, cwd=tmp_path)
+        assert ended.returncode == (2 if error is None else error.exit_code), ended.stderr
+        assert said in ended.stderr
+
+
 def test_an_endpoint_that_captures_nothing_is_told_of(scones: Run, shop: Shop, tmp_path: Path) -> None:
     shop.capture(10, start=ago(100))
     ended = scones("monitor", "watch", cwd=tmp_path)

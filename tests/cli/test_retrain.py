@@ -103,11 +103,12 @@ def test_pictures_are_drawn_judged_and_learned_from(scones: Run, shop: Shop, tmp
     before = current_policy(shop.bucket, TASK).version
     assert done(scones("retrain", "--dry-run", "--json", cwd=tmp_path))["judged"] == 100
     assert current_policy(shop.bucket, TASK, "candidate").version == before
-    refused = done(scones("retrain", "--promote", "--json", cwd=tmp_path))
-    assert (refused["verdict"], refused["promoted"]) == ("do not promote", False)
-    assert "calibration error" in refused["reasons"][0], "a head on three numbers is not calibrated well"
-    assert current_policy(shop.bucket, TASK).version == before
     own = resources.files("scones.tasks").joinpath("vehicles.toml").read_text(encoding="utf-8")
+    (tmp_path / "strict.toml").write_text(f"{own}\n[gates]\nece_excess = 0.0\n", encoding="utf-8")
+    refused = done(scones("retrain", "--task", "strict.toml", "--promote", "--json", cwd=tmp_path))
+    assert (refused["verdict"], refused["promoted"]) == ("do not promote", False)
+    assert "calibration error" in refused["reasons"][0], "a head on three numbers is not calibrated to the last"
+    assert current_policy(shop.bucket, TASK).version == before
     (tmp_path / "lenient.toml").write_text(f"{own}\n[gates]\nece_excess = 0.2\n", encoding="utf-8")
     found = done(scones("retrain", "--task", "lenient.toml", "--promote", "--json", cwd=tmp_path))
     assert (found["verdict"], found["promoted"]) == ("promote", True), found["reasons"]

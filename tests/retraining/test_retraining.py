@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -67,10 +68,19 @@ def other_colours(number: int) -> tuple[bytes, str]:
     return coloured(1000 + number, *((0, 1) if number % 2 else (1,))), TASK.labels[number % 2]
 
 
-def judge(bucket: Bucket, count: int, *, say: int | None = None) -> Audit:
+def another_camera(number: int) -> tuple[bytes, str]:
+    """What production knows well, as a camera that is dark, flat and noisy takes it."""
+    values = np.asarray(PIL.Image.open(io.BytesIO(coloured(2000 + number, 2 * (number % 2)))), np.float64)
+    values = 40 + 0.2 * values + np.random.default_rng(number).normal(0, 12, values.shape)
+    return encode_png(PIL.Image.fromarray(values.round().clip(0, 255).astype(np.uint8))), TASK.labels[number % 2]
+
+
+def judge(
+    bucket: Bucket, count: int, *, say: int | None = None, picture: Callable[[int], tuple[bytes, str]] = other_colours
+) -> Audit:
     """Capture pictures, draw all of them, and say what the first ``say`` show."""
     model = load_model(bucket, TASK.name)
-    pictures = [other_colours(number) for number in range(count)]
+    pictures = [picture(number) for number in range(count)]
     key = capture_key(Layout.CAPTURE, ENDPOINT, "AllTraffic", NOW, "u")
     answers = model.classify([data for data, _ in pictures])
     records = [
@@ -174,6 +184,24 @@ def test_killed_between_two_writes_it_does_the_same_again(
     assert (again.dataset, again.info.version) == (whole.dataset, whole.info.version)
     assert set(written) <= set(bucket.list(""))
     assert current_policy(bucket, TASK.name, "candidate").version == whole.info.version
+
+
+def test_where_another_camera_took_the_judged_pictures_the_old_ones_are_learned_from_as_it_takes_them(
+    bucket: Bucket,
+) -> None:
+    judge(bucket, 120, picture=another_camera)
+    found = learn(bucket)
+    assert found.info is not None
+    assert found.on_new is not None
+    camera = found.info.parameters["camera"]
+    for colour in (0, 2):  # nothing is green here, so that its gain is anybody's guess
+        assert camera["gain"][colour] == pytest.approx(0.2, abs=0.05)
+        assert camera["noise"][colour] == pytest.approx(12, abs=1)
+    assert found.info.metrics["training_pictures"] > found.info.metrics["calibration_pictures"]
+    assert found.on_new.candidate >= max(0.9, found.on_new.production)
+    again = learn(bucket)
+    assert again.info is not None
+    assert again.info.version == found.info.version, "what is random is so by the seed"
 
 
 def test_few_answers_are_no_verdict(bucket: Bucket) -> None:

@@ -40,9 +40,10 @@ def retrain(
 
     The pictures that were judged (`scones monitor audit`, `scones monitor answer`) and the examples of the workflow's
     reviews join the dataset of the model in production, as a new version. Two judged pictures in five are held back.
-    The new model has the same backbone and seed, and is measured beside production on the old test pictures and on
-    those held back. It becomes the candidate; with `--promote` it goes into production where it does better on the new
-    pictures and no gate of `scones promote` refuses it on the old ones.
+    Where the judged ones look as if another camera had taken them, the old ones are learned from a second time, as that
+    camera would have taken them. The new model has the same backbone and seed, and is measured beside production on the
+    old test pictures and on those held back. It becomes the candidate; with `--promote` it goes into production where
+    it does better on the new pictures and no gate of `scones promote` refuses it on the old ones.
     """
     from datetime import UTC, datetime
 
@@ -86,6 +87,13 @@ def retrain(
             f"{found.judged} judged pictures more",
             soft_wrap=True,
         )
+        if camera := found.info.parameters.get("camera"):
+            err.print(
+                f"the judged pictures look as another camera's: light by {_mean(camera['gain'])} and "
+                f"{_mean(camera['offset'], '+')} of 255, blurred by {camera['blur']:.2g} pixels, noise of "
+                f"{_mean(camera['noise'])}; the old ones were learned from a second time as it would have taken them",
+                soft_wrap=True,
+            )
         results().print(_table(found))
     colour = {"promote": "green", "do not promote": "red"}.get(found.verdict, "yellow")
     err.print(f"[{colour}]{found.verdict}[/]: {'; '.join(found.reasons)}", soft_wrap=True)
@@ -93,6 +101,10 @@ def retrain(
         err.print("it is in production now; endpoints that follow it switch within seconds")
     elif found.verdict == "promote":
         err.print("next: scones promote")
+
+
+def _mean(values: list[float], sign: str = "") -> str:
+    return f"{sum(values) / len(values):{sign}.2g}"
 
 
 def _table(found: Retrained) -> Table:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scones.forgetting.person import Person
 from scones.forgetting.staged import Staged
 from scones.layout import Layout
+from scones.retraining.pictures import inference_of
 
 if TYPE_CHECKING:
     from scones.workflow.engine import Execution
@@ -59,6 +60,14 @@ class Found:
         named["datasets"] = [key for one in self.staged for key in one.pictures]
         named["executions"] = [f"{one.machine}:{one.name}" for one in self.executions]
         return {kind: keys for kind, keys in named.items() if keys}
+
+    def names_inference(self, value: Any) -> bool:
+        """Whether an entry of a dataset names a captured picture, by an inference of theirs."""
+        if isinstance(value, dict):
+            return any(self.names_inference(one) for one in value.values())
+        if isinstance(value, list):
+            return any(self.names_inference(one) for one in value)
+        return isinstance(value, str) and inference_of(value) in self.inferences
 
     def names(self, value: Any) -> bool:
         """Whether a message or a record is about the person."""

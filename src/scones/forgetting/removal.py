@@ -58,6 +58,9 @@ def remove(
         eraser.erase(found.objects.get(kind, ()))
         eraser.erase_old(f"{kind}/")
 
+    # what names an inference goes before the batches that tell whose it is, what names a picture after those of it
+    for one in found.staged:
+        unstage(bucket, one, found.names_inference)
     batches = found.lines[BATCHES]
     _take_out(batches, bucket, eraser, found.names, tell("answers of batches", len(batches)))
     eraser.erase_old(f"{BATCHES}/")

@@ -112,9 +112,13 @@ def search(
             found.objects[kind] = keys
     latest = [*_read_records(found, bucket)]
     _find_staged(found, bucket, eraser)
-    _find_batches(found, bucket, report)
-    if journal is not None:
-        latest += _find_executions(found, journal, report)
+    known = -1
+    while known < len(found.pictures):  # inferences are of pictures, and datasets hold pictures of inferences
+        known = len(found.pictures)
+        _find_batches(found, bucket, report)
+        if journal is not None:
+            latest += _find_executions(found, journal, report)
+        _find_staged(found, bucket, eraser)
     _find_captured(found, bucket, report)
     _find_watched(found, bucket)
     _find_reports(found, bucket)
@@ -186,7 +190,8 @@ def _keep_order(found: Found, bucket: Bucket, key: str, order: Any) -> None:
 
 
 def _find_staged(found: Found, bucket: Bucket, eraser: Eraser) -> None:
-    for one in find_staged(bucket, eraser, found.names):
+    found.staged.clear()
+    for one in find_staged(bucket, eraser, lambda line: found.names(line) or found.names_inference(line)):
         if not one.finished:
             found.kept.append(
                 f"{one.prefix} has no manifest, so nobody can tell whom it shows: stage again, or remove it"
@@ -220,6 +225,7 @@ def _find_executions(found: Found, journal: JournalReader, report: Progress) -> 
     """Find the executions about the person; answers when those ended."""
     report("looking through the journal", 0, 0)
     ended = []
+    found.executions.clear()
     for one, mapped in journal.concerning(found.names):
         found.executions.append(one)
         if isinstance(one.output, dict):

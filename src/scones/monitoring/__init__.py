@@ -23,6 +23,8 @@ _HOMES = {
     "Watched": "scones.monitoring.watch.watched",
     "Watcher": "scones.monitoring.watch.look",
     "begin_anew": "scones.monitoring.watch.resetting",
+    "declare_healthy": "scones.monitoring.watch.baseline",
+    "fit_baseline": "scones.monitoring.watch.baseline",
     "join_truths": "scones.monitoring.truth",
     "monitor_page": "scones.monitoring.report",
     "newest_look": "scones.monitoring.watch.history",
@@ -46,6 +48,8 @@ __all__ = [
     "Watched",
     "Watcher",
     "begin_anew",
+    "declare_healthy",
+    "fit_baseline",
     "join_truths",
     "monitor_page",
     "newest_look",
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
     from scones.monitoring.tally import summarise
     from scones.monitoring.timeline import TimeBin
     from scones.monitoring.truth import join_truths, read_truths
+    from scones.monitoring.watch.baseline import declare_healthy, fit_baseline
     from scones.monitoring.watch.history import newest_look
     from scones.monitoring.watch.look import Looked, Watcher
     from scones.monitoring.watch.monitor import Monitor

@@ -16,6 +16,7 @@ from scones.registry.bundles import find_bundle
 from scones.retraining.judged import judged_pictures
 from scones.retraining.measuring import OnNew, measure_on_new
 from scones.retraining.pictures import Counts, but_unseen, together
+from scones.retraining.remaking import new_camera, remade_by
 from scones.staging import load_dataset, with_examples, write_dataset
 from scones.staging.source import Progress, Source, no_progress
 from scones.training import train
@@ -86,7 +87,9 @@ def retrain(
 
     The pictures of production's own dataset keep their splits; the judged ones (but those that are held back, and
     whatever shows the same) and the workflow's examples join the training split, where judged ones count for more.
-    What people say now goes before a label of an old training picture. The candidate is a head on the backbone that
+    What people say now goes before a label of an old training picture. Where the judged ones look as if
+    another camera had taken them, the old ones are learned from a second time, as that camera would have taken them
+    (:mod:`scones.retraining.camera`). The candidate is a head on the backbone that
     production's own model holds, and has its seed. It is registered, and measured beside production on the old test
     pictures and on the new ones that were held back. Nothing is promoted.
 
@@ -135,17 +138,20 @@ def retrain(
         return Retrained(len(judged), 0, old.version, None, None, None, "not enough answers", (reason,))
     report("training", 0, 0)
     counts = Counts.of(dataset, learned)
+    camera = new_camera(dataset, endpoint, learned, production.info.input_size)
     info, model = train(
         dataset,
         task.model_copy(update={"view": None}),  # production's backbone holds its view
         part(bundle.info, bundle.model),
         counts=counts,
+        remake=None if camera is None else remade_by(camera, endpoint, production.info.seed),
         seed=production.info.seed,
         now=now,
         parameters={
             "retrained_from": production.info.version,
             "judged": len(learned),
             "judged_count_as": round(counts.each, 3),
+            "camera": None if camera is None else camera.to_json(),
             "backbone_sha256": production.info.parameters.get("backbone_sha256"),
         },
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scones.staging import Dataset
     from scones.staging.inspection import Split
 
-__all__ = ["Counts", "but_unseen", "together"]
+__all__ = ["Counts", "but_unseen", "captured_origin", "inference_of", "together"]
 
 _COUNTS: Final = 3.0
 _MOST_OF_OLD: Final = 0.25
@@ -50,6 +50,26 @@ class Counts:
         return self.each if line.hash in self.judged else 1.0
 
 
+def captured_origin(endpoint: str, name: str) -> str:
+    """Where a captured picture came from, as a dataset says it: so that who is to be forgotten can be found there.
+
+    Args:
+        endpoint: that captured it.
+        name: the caller's id of the inference, which is the workflow's; where there is none, the id of the event.
+    """
+    return f"{endpoint}/{name}"
+
+
+def inference_of(origin: str) -> str:
+    """The id that :func:`captured_origin` was given; of a picture that was not captured it is no id of an inference.
+
+    Example:
+        >>> inference_of(captured_origin("scones", "a42-8056118045a0865e"))
+        'a42-8056118045a0865e'
+    """
+    return origin.partition("/")[2]
+
+
 def together(
     endpoint: str, old: Dataset, learned: Mapping[str, Judged], unseen: Collection[str]
 ) -> Iterator[SourcePicture]:
@@ -74,7 +94,8 @@ def together(
         )
     for content, one in learned.items():
         if content not in known:
-            yield SourcePicture(f"{endpoint}/{one.event}", one.label, one.data, "train", group="", only_train=True)
+            origin = captured_origin(endpoint, one.inference or one.event)
+            yield SourcePicture(origin, one.label, one.data, "train", group="", only_train=True)
 
 
 def but_unseen(pictures: Iterable[SourcePicture], unseen: Collection[str]) -> Iterator[SourcePicture]:

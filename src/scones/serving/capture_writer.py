@@ -172,7 +172,7 @@ class CaptureWriter:
             self._in_hand_bytes = sum(map(_size, records))
             self._pending_bytes -= self._in_hand_bytes
         key = capture_key(*self._place, records[0].time, self._new_id())
-        lines = "".join(encode_line(record) + "\n" for record in records).encode()
+        lines = "\n".join([*map(encode_line, records), ""]).encode("ascii")
         return _File(key, lines, len(records))
 
     def _is_full(self) -> bool:

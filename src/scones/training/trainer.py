@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.special import softmax
@@ -20,7 +21,7 @@ from scones.training.head import Head, choose_penalty, fit_head
 from scones.training.views import look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,7 +29,21 @@ if TYPE_CHECKING:
     from scones.staging import Dataset
     from scones.task import Task
 
-__all__ = ["check_labels", "train"]
+__all__ = ["Remake", "check_labels", "train"]
+
+
+@dataclass(frozen=True)
+class Remake:
+    """Makes further pictures of some, for a head to learn from and to be calibrated with.
+
+    Attributes:
+        make: of N pictures, uint8 (N, H, W, 3), and their lines, the rows (M,) of those that it made others of, and the
+            others, (M, H, W, 3).
+        counts: how much one of them counts beside the one that it was made of.
+    """
+
+    make: Callable[[Sequence[ManifestLine], NDArray[np.uint8]], tuple[NDArray[np.int64], NDArray[np.uint8]]]
+    counts: float
 
 
 def train(
@@ -38,6 +53,7 @@ def train(
     *,
     head: Head | None = None,
     counts: Callable[[ManifestLine], float] | None = None,
+    remake: Remake | None = None,
     seed: int = 0,
     now: datetime,
     parameters: dict[str, Any] | None = None,
@@ -55,6 +71,8 @@ def train(
         head: fitted already (fine-tuning does); by default it is fitted here.
         counts: how much a training picture counts beside the others, where the head is fitted here; default: each the
             same.
+        remake: makes further pictures of some, which are learned from as well, where the head is fitted here, and
+            calibrated with; the threshold then holds for either kind.
         seed: of the cross-validation's folds.
         now: for the record, with time zone.
         parameters: for the record, what else made the model what it is (fine-tuning's epochs and rates).
@@ -77,23 +95,36 @@ def train(
     embeddings, held_embeddings = seen.embed(images), seen.embed(held)
     if not (np.isfinite(embeddings).all() and np.isfinite(held_embeddings).all()):
         raise TrainingError(f"backbone {backbone.name} gives embeddings that are no numbers: use another backbone")
+    learned = _Pictures(embeddings, labels, _weights(dataset, counts), _groups(dataset))
+    kept = [_Pictures(held_embeddings, held_labels)]
+    if remake is not None:
+        for split, some in (("train", images), ("calibration", held)):
+            rows, made = remake.make([line for line in dataset.lines if line.split == split], some)
+            if len(rows) and split == "train":
+                learned = learned.and_also(rows, seen.embed(made), remake.counts)
+            elif len(rows):
+                kept.append(_Pictures(seen.embed(made), held_labels[rows]))
     penalty = None
     if head is None:
         report("choosing the penalty")
-        penalty = choose_penalty(embeddings, labels, k, seed=seed, groups=_groups(dataset))
+        penalty = choose_penalty(learned.embeddings, learned.labels, k, seed=seed, groups=learned.groups)
         report("fitting the head")
-        head = fit_head(embeddings, labels, k, penalty, _weights(dataset, counts))
+        head = fit_head(learned.embeddings, learned.labels, k, penalty, learned.weights)
     elif head.weights.shape != (embeddings.shape[1], k):
         raise TrainingError(
             f"the head takes and gives {head.weights.shape} numbers, not {(embeddings.shape[1], k)}: fit it on what "
             f"backbone {backbone.name} gives{' through the view' if task.view else ''} of task {task.name}"
         )
     report("calibrating")
-    logits = head.logits(held_embeddings)
-    temperature = fit_temperature(logits, held_labels)
-    probabilities = softmax(logits / temperature, axis=1)
+    logits = [head.logits(part.embeddings) for part in kept]
+    temperature = fit_temperature(np.concatenate(logits), np.concatenate([part.labels for part in kept]))
+    answers = [softmax(part / temperature, axis=1) for part in logits]
+    fits = [
+        fit_threshold(p.max(1), p.argmax(1) == part.labels, task.policy) for p, part in zip(answers, kept, strict=True)
+    ]
+    threshold = max(fits, key=lambda fit: fit.value)
+    probabilities = answers[0]
     confidence, correct = probabilities.max(1), probabilities.argmax(1) == held_labels
-    threshold = fit_threshold(confidence, correct, task.policy)
     report("writing the graph")
     model = join(seen, head, temperature)
     identity = hashlib.sha256(model)
@@ -127,6 +158,36 @@ def train(
         },
     )
     return info, model
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """What a head is fitted to, or measured with.
+
+    Attributes:
+        embeddings: float32 (N, D).
+        labels: (N,).
+        weights: (N,), how much each counts; None: the same.
+        groups: (N,), of the same thing; None: each shows its own.
+    """
+
+    embeddings: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    weights: NDArray[np.float64] | None = None
+    groups: NDArray[np.int64] | None = None
+
+    def and_also(self, rows: NDArray[np.int64], embeddings: NDArray[np.float32], counts: float) -> Self:
+        """Further pictures of what those of rows (M,) show, (M, D); each counts so much of what that one does."""
+        count = len(self.labels)
+        weights = np.ones(count) if self.weights is None else self.weights
+        groups = np.arange(count) if self.groups is None else self.groups
+        return replace(
+            self,
+            embeddings=np.concatenate([self.embeddings, embeddings]),
+            labels=np.concatenate([self.labels, self.labels[rows]]),
+            weights=np.concatenate([weights, counts * weights[rows]]),
+            groups=np.concatenate([groups, groups[rows]]),
+        )
 
 
 def check_labels(dataset: Dataset, task: Task) -> None:

@@ -114,7 +114,7 @@ class Watched:
             events=tuple(one.event_id for one in records),
             inferences=("",) * count,
             files=(key,) * count,
-            places=np.zeros((count, 1), np.int16),
+            places=np.zeros((count, 1), np.int32),
             probabilities=np.full((count, 2), 0.5, np.float32),
             embeddings=np.zeros((count, 3), np.float16),
             outside=np.zeros(count, np.bool_),
@@ -131,7 +131,17 @@ class Watched:
         version = version or current(self.bucket)
         reference = health_of(self.bucket, TASK, version).reference
         totals = Totals(pictures=count * self.looks)
-        state = WatchState(version, Position(), Detector(reference), self.window, self.window.times, None, totals, None)
+        state = WatchState(
+            version,
+            Position(),
+            Detector(reference),
+            self.window,
+            self.window.times,
+            np.zeros(len(self.window), np.uint64),
+            None,
+            totals,
+            None,
+        )
         key = new_state_key(ENDPOINT, self.looks)
         self.bucket.put(key, pack(state))
         given = {"pictures": count, "seen": len(self.window), "expected": 0.95, "totals": totals, **more}

@@ -31,8 +31,9 @@ FULL = BARE.model_copy(
         "records": 60,
         "pictures": 59,
         "duplicates": 1,
+        "repeats": 3,
         "unreadable": 2,
-        "totals": Totals(records=600, pictures=590, duplicates=10, unreadable=20),
+        "totals": Totals(records=600, pictures=590, duplicates=10, repeats=30, unreadable=20),
         "newest": NOW - timedelta(seconds=30),
         "gap": 30.0,
         "confidence": 0.875,
@@ -109,6 +110,7 @@ def test_counters_count_all_looks_and_nothing_else_is_called_total() -> None:
         "scones_watch_records_total": 600,
         "scones_watch_pictures_total": 590,
         "scones_watch_duplicates_total": 10,
+        "scones_watch_repeats_total": 30,
         "scones_watch_unreadable_total": 20,
     }
     assert not [family.name for family in families if family.type != "counter" and "total" in family.name]

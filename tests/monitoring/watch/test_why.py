@@ -92,7 +92,7 @@ def test_a_window_is_explained_from_the_change_point_on(built: Bucket) -> None:
     embeddings[[7, change + 7]] = np.nan
     window = Window(
         first=0, times=np.arange(n, dtype=np.float64), events=tuple(map(str, range(n))), inferences=("",) * n,
-        files=("",) * n, places=places.astype(np.int16), probabilities=np.full((n, 2), 0.5, np.float32),
+        files=("",) * n, places=places.astype(np.int32), probabilities=np.full((n, 2), 0.5, np.float32),
         embeddings=embeddings, outside=np.zeros(n, np.bool_),
     )  # fmt: skip
     health = replace(health_of(built, TASK, "tiny-1"), embeddings=classes(rng, 1000).astype(np.float32))

@@ -6,6 +6,7 @@ import typer
 
 from scones.cli.monitor.answer import answer
 from scones.cli.monitor.audit import audit
+from scones.cli.monitor.baseline import baseline
 from scones.cli.monitor.override import history, override, release, undo
 from scones.cli.monitor.report import report
 from scones.cli.monitor.reset import reset
@@ -27,7 +28,7 @@ def _monitor() -> None:
 
     `report` draws what was captured. `watch` looks at what is new, as often as you like: did the pictures drift, how
     good are the answers, is the endpoint to be run otherwise. `status` says how that stands now. `reset` begins
-    anew once a person has looked at an alarm.
+    anew once a person has looked at an alarm; `baseline` declares captured pictures healthy, to be compared with.
 
     `audit` draws pictures for people to judge, and `answer` takes what they say: only so is an accuracy sure.
 
@@ -36,5 +37,5 @@ def _monitor() -> None:
     """
 
 
-for _verb in (report, watch, status, reset, audit, answer, override, release, undo, history):
+for _verb in (report, watch, status, reset, baseline, audit, answer, override, release, undo, history):
     monitor.command()(_verb)

@@ -18,7 +18,7 @@ from scones.cli._common import write_out
 from scones.cli.monitor._words import evidence_bar, figures, finding_lines, findings_json, standing_line
 from scones.errors import SconesError, StoreError
 from scones.monitoring.watch.history import newest_look
-from scones.monitoring.watch.metrics import prometheus_text
+from scones.monitoring.watch.metrics import embedded_metrics, prometheus_text
 from scones.monitoring.watch.standings import newest_standing
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ class Shown:
         bucket, endpoint: whose figures.
         every: None where it looks but once: then it is told, too, that nothing is new.
         metrics: where the figures are written for Prometheus; None for nowhere.
+        embedded: namespace of the figures that CloudWatch makes of a line on stdout for each look; None: no such line.
         as_json: a line of JSON on stdout for each look, in place of what a person reads.
     """
 
@@ -131,10 +132,11 @@ class Shown:
         *,
         every: float | None,
         metrics: Path | None,
+        embedded: str | None,
         as_json: bool,
     ) -> None:
         self._console, self._bucket, self._endpoint = console, bucket, endpoint
-        self._metrics, self._as_json = metrics, as_json
+        self._metrics, self._embedded, self._as_json = metrics, embedded, as_json
         self._tells_nothing = every is None
 
     def say(self, text: str, style: str | None = None) -> None:
@@ -156,6 +158,9 @@ class Shown:
         elif turn.reaction is not None and not self._as_json:
             self._print_reaction(turn)
         self._tells_nothing = False
+        if self._embedded is not None and turn.looked.look is not None:
+            standing = newest_standing(self._bucket, self._endpoint)[1]
+            typer.echo(embedded_metrics(self._embedded, self._endpoint, turn.looked.look, standing, datetime.now(UTC)))
         if self._metrics is not None:
             _write_metrics(self._metrics, self._bucket, self._endpoint)
 

@@ -46,6 +46,8 @@ def figures(look: Look) -> Iterator[tuple[str, str]]:
         yield "of other models", plural(look.others, "answer")
     if look.duplicates:
         yield "left out", plural(look.duplicates, "duplicate")
+    if look.repeats:
+        yield "not shown again", plural(look.repeats, "picture") + " that came before, byte for byte"
 
 
 def finding_lines(look: Look, findings: Sequence[Finding]) -> Iterator[Text]:

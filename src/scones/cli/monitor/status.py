@@ -70,6 +70,8 @@ def _table(endpoint: str, number: int, look: Look, standing: Standing | None, sa
     add("last look", f"{number} at {look.at:%Y-%m-%d %H:%M:%S} UTC, {look.records:,} new of {look.totals.records:,}")
     if look.newest is not None:
         add("newest record", f"{look.newest:%Y-%m-%d %H:%M:%S} UTC")
+    if look.baseline:
+        add("compared with", look.baseline)
     add("evidence of a drift", evidence_bar(look))
     for name, value in figures(look):
         add(name, value)

@@ -32,6 +32,13 @@ def watch(
     metrics: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the figures there for Prometheus, after each look")
     ] = None,
+    embedded: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMESPACE",
+            help="Print the figures of each look as a line of CloudWatch's embedded metric format, in this namespace",
+        ),
+    ] = None,
     endpoint: EndpointOption = None,
     task: TaskOption = None,
     store: StoreOption = None,
@@ -50,6 +57,7 @@ def watch(
     With `--every` it goes on until Ctrl+C or SIGTERM, which end it after the look.
     """
     from scones.cli.monitor._watching import Bounds, Shown, ended_by_signals, go_on
+    from scones.errors import SettingsError
     from scones.monitoring.watch.look import Watcher
     from scones.monitoring.watch.monitor import Monitor
     from scones.monitoring.watch.rules import Rules
@@ -58,6 +66,10 @@ def watch(
     from scones.store import open_bucket
     from scones.task import load_task
 
+    if embedded is not None and as_json:
+        raise SettingsError("--embedded and --json both print a line a look on stdout: choose one of them")
+    if embedded is not None and not embedded.strip():
+        raise SettingsError("--embedded is empty: name the namespace that CloudWatch is to keep the metrics in")
     settings = Settings.load(task=task, store=store, bucket=bucket, endpoint=endpoint, monitor_acts=act)
     name, place = load_task(settings.task).name, open_bucket(settings.store, settings.bucket)
     with progress_bar(as_json) as bar, open_notifier(settings) as notifier, ended_by_signals() as ending:
@@ -73,5 +85,13 @@ def watch(
         )
         rules = Rules(cautious_threshold=settings.drift_floor)
         monitor = Monitor(watcher, rules=rules, acts=settings.monitor_acts, tell=notifier.add)
-        shown = Shown(bar.console, place, settings.endpoint, every=every, metrics=metrics, as_json=as_json)
+        shown = Shown(
+            bar.console,
+            place,
+            settings.endpoint,
+            every=every,
+            metrics=metrics,
+            embedded=embedded,
+            as_json=as_json,
+        )
         go_on(monitor, shown, ending, Bounds(every=every, seconds=seconds, looks=looks))

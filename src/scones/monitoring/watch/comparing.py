@@ -16,6 +16,7 @@ from scones.monitoring.watch.comparison import Comparison
 from scones.monitoring.watch.health import Health, Measured, health_of
 from scones.monitoring.watch.recent import Recent
 from scones.monitoring.watch.records import Estimate
+from scones.monitoring.watch.scoring import phase_at
 from scones.staging.source import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -116,15 +117,16 @@ def sees_same_drift(before: Sight, production: Sight, recent: Recent, began: dat
     part = np.flatnonzero(recent.latest & (recent.times >= since))
     if len(part) < _LEAST:
         return None
-    if _drifted(before, part, _EASILY):
+    if _drifted(before, recent, part, _EASILY):
         return True
-    return False if began is None or _drifted(production, part, _SURELY) else None
+    return False if began is None or _drifted(production, recent, part, _SURELY) else None
 
 
-def _drifted(sight: Sight, part: NDArray[np.int64], false_alarms: float) -> bool:
+def _drifted(sight: Sight, recent: Recent, part: NDArray[np.int64], false_alarms: float) -> bool:
     scores: dict[str, NDArray[Any]] = {name: values[part] for name, values in sight.measured.scores.items()}
-    detector = Detector(sight.health.reference, WatchPlan(horizon=len(part), false_alarms=false_alarms))
-    return detector.add(detector.places(scores))
+    reference = sight.health.reference
+    detector = Detector(reference, WatchPlan(horizon=len(part), false_alarms=false_alarms))
+    return detector.add(detector.places(scores, phase_at(reference, recent.times[part])))
 
 
 def _preferred(model: Sight, production: Sight, recent: Recent, chance: float) -> Estimate | None:

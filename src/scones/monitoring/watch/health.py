@@ -18,6 +18,7 @@ from scones.monitoring.quality.label_shift import AnswerCells, fit_cells
 from scones.monitoring.quality.right_chance import RightChance
 from scones.monitoring.watch.healthy_pictures import KINDS, as_sent, choose, damaged, shown, worn
 from scones.monitoring.watch.measuring import Seen, see
+from scones.monitoring.watch.records import Baseline
 from scones.picture import pixels
 from scones.staging.source import Progress, no_progress
 from scones.store import Layout
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
     from scones.staging import Dataset
     from scones.store import Bucket
 
-__all__ = ["Health", "Measured", "fit_health", "health_of", "load_health", "save_health"]
+__all__ = ["Health", "Measured", "fit_health", "health_of", "health_tag", "load_health", "save_health"]
 
 _log = logging.getLogger(__name__)
 _MOST_DAMAGED: Final = 300
 _WORN: Final = 300
 _EMBEDDINGS, _PICTURES = 1_000, 48
+_THREADS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,16 @@ class Health:
         surroundings, damage: channels that were fitted on its training pictures.
         support: tells what is outside.
         reference: what the channels say of the M reference pictures: the calibration and the test pictures, which
-            nothing was fitted on but a temperature and a threshold.
-        cells: how reference pictures of each class are answered.
+            nothing was fitted on but a temperature and a threshold; or those of a baseline.
+        cells: how calibration and test pictures of each class are answered.
         right_chance: how likely an answer is right; it was learned from some of them, damaged in many ways, and from
             all as they are.
         chance: float64 (M,), how likely the answers to them are right, each told by one that was learned from other
             pictures; ``correct``, bool (M,), which are right.
         confidence: float64 (M,), of the answers.
-        embeddings: float32 (R, D), of at most 1,000 of them, in random order.
-        pictures: the first of those, at most 48, as small PNG files.
+        embeddings: float32 (R, D), of at most 1,000 reference pictures, in random order.
+        pictures: at most 48 of the dataset's, as small PNG files: no captured picture is kept here.
+        baseline: the captured pictures that the reference was fitted on; None where it was the dataset's.
     """
 
     task: str
@@ -91,6 +94,7 @@ class Health:
     correct: NDArray[np.bool_]
     embeddings: NDArray[np.float32]
     pictures: tuple[bytes, ...]
+    baseline: Baseline | None = None
 
     def check(self, info: BundleInfo) -> None:
         """Refuse another model.
@@ -203,6 +207,12 @@ def save_health(bucket: Bucket, health: Health) -> None:
     bucket.put(Layout.health(health.task, health.version), pack(health))
 
 
+def health_tag(bucket: Bucket, task: str, version: str) -> str:
+    """A text that is another one once what is kept of a model's health has changed; "" where nothing is kept."""
+    key = Layout.health(task, version)
+    return next((f"{one.etag}/{one.size}/{one.modified}" for one in bucket.entries(key) if one.key == key), "")
+
+
 def health_of(bucket: Bucket, task: str, version: str, report: Progress = no_progress) -> Health:
     """Load a model's health; where there is none, or a damaged one, fit it on the model's own dataset and keep it.
 
@@ -218,8 +228,8 @@ def health_of(bucket: Bucket, task: str, version: str, report: Progress = no_pro
         if health := load_health(bucket, task, version):
             return health
     except BundleError as error:
-        _log.warning("the health of model %s is made anew: %s", version, error)
-    classifier = load_model(bucket, task, version)
+        _log.warning("the health of model %s is made anew, without any baseline that it had: %s", version, error)
+    classifier = load_model(bucket, task, version, threads=_THREADS)
     try:
         health = fit_health(classifier, load_dataset(bucket, task, classifier.info.dataset), report=report)
     except ObjectMissing as error:

@@ -16,6 +16,7 @@ from scones.monitoring.drift.reference import DriftReference
 from scones.monitoring.drift.support import Support
 from scones.monitoring.quality.label_shift import AnswerCells
 from scones.monitoring.quality.right_chance import RightChance
+from scones.monitoring.watch.records import Baseline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,6 +47,7 @@ def pack(health: Health) -> bytes:
         "lines": health.support.lines,
         "chance bias": health.right_chance.bias,
         "reference": health.reference.model_dump_json(),
+        "baseline": health.baseline.model_dump(mode="json") if health.baseline else None,
         "lengths": [len(picture) for picture in health.pictures],
     }
     arrays: dict[str, NDArray[Any]] = {
@@ -114,6 +116,7 @@ def unpack(data: bytes, name: str) -> Health:
             correct=found["correct"],
             embeddings=found["embeddings"],
             pictures=tuple(pictures[end - size : end] for size, end in zip(told["lengths"], ends, strict=True)),
+            baseline=Baseline.model_validate(base) if (base := told.get("baseline")) else None,
         )
     except (*_FAULTS, SettingsError) as error:
         raise BundleError(f"{name} is damaged or of another version ({error}): remove it, it is made anew") from error

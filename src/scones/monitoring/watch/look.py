@@ -16,11 +16,13 @@ from scones.monitoring.watch.answers import answers_of, note_of_others, version_
 from scones.monitoring.watch.basis import Basis, find_basis, write_look
 from scones.monitoring.watch.estimates import estimates
 from scones.monitoring.watch.gaps import gap, holes
-from scones.monitoring.watch.health import health_of
+from scones.monitoring.watch.health import health_of, health_tag
 from scones.monitoring.watch.history import newest_number
 from scones.monitoring.watch.judged import Judged
 from scones.monitoring.watch.records import Look, Totals
-from scones.monitoring.watch.showing import Model, show
+from scones.monitoring.watch.repeats import note_of_repeats
+from scones.monitoring.watch.scoring import Model
+from scones.monitoring.watch.showing import show
 from scones.monitoring.watch.state import WatchState
 from scones.monitoring.watch.stream import NewRecords, read_new
 from scones.monitoring.watch.window import Window
@@ -92,6 +94,7 @@ class Watcher:
         self.plan = plan or WatchPlan()
         self.report = report
         self._model: Model | None = None
+        self._health_tag = ""
         self._judged = Judged(bucket, endpoint)
         self._searched: datetime | None = None
 
@@ -166,11 +169,14 @@ class Watcher:
         mine = whole_answers(own, new.problems, len(model.health.labels))
         shown = [one for one in mine if self._is_shown(one.record, version)]
         before = state.detector.seen
-        state = show(state, model, shown, new.problems, lambda done, of: self.report("captured pictures", done, of))
+        state, repeats = show(
+            state, model, shown, new.problems, lambda done, of: self.report("captured pictures", done, of)
+        )
         counts = Totals(
             records=len(new.records),
             pictures=state.detector.seen - before,
             duplicates=new.duplicates,
+            repeats=repeats,
             unreadable=new.problems.lines,
         )
         totals = basis.totals.plus(counts)
@@ -179,7 +185,8 @@ class Watcher:
             _log.warning("%d of what was captured cannot be used: %s", new.problems.lines, new.problems.examples)
         times = [one.record.time for one in new.records]
         hole = holes(basis.newest, times, self.gap_seconds)
-        notes = (basis.note, note, hole, note_of_others(version, new.records))
+        repeated = note_of_repeats(repeats, counts.pictures)
+        notes = (basis.note, note, hole, note_of_others(version, new.records), repeated)
         confidences = [one.record.confidence for one in mine]
         look = Look(
             at=now,
@@ -194,6 +201,7 @@ class Watcher:
             others=len(new.records) - len(own),
             seen=state.detector.seen,
             duplicates=counts.duplicates,
+            repeats=counts.repeats,
             unreadable=counts.unreadable,
             totals=totals,
             newest=None if newest is None else datetime.fromtimestamp(newest, UTC),
@@ -203,30 +211,47 @@ class Watcher:
             alarm_line=state.detector.plan.alarm_line,
             alarm=state.alarm,
             reviewed=self._judged.estimate(version, state.window, now),
+            baseline=model.health.baseline.said if model.health.baseline else "",
             note="; ".join(filter(None, notes)),
             **estimates(state.window, model.health),
         )
         return look, state
 
     def _load(self, version: str) -> Model:
-        if self._model is None or self._model.health.version != version:
+        """The model with its health, which a person may have told anew meanwhile."""
+        known, tag = self._model, health_tag(self.bucket, self.task, version)
+        if known is None or known.health.version != version:
             health = health_of(self.bucket, self.task, version, self.report)
-            self._model = Model(load_model(self.bucket, self.task, version), health)
-        return self._model
+            known = Model(load_model(self.bucket, self.task, version), health)
+        elif not tag or tag != self._health_tag:
+            known = Model(known.classifier, health_of(self.bucket, self.task, version, self.report))
+        self._model, self._health_tag = known, tag
+        return known
 
     def _begin(self, basis: Basis, model: Model) -> tuple[WatchState, str]:
         """The state to go on from; a new one where there is none, or where it is of another model."""
         state, version = basis.state, model.health.version
         detector = Detector(model.health.reference, self.plan)
         if state is None:
+            nothing = np.zeros(0)
             fresh = WatchState(
-                version, basis.position, detector, Window.none(), np.zeros(0), None, basis.totals, basis.newest
+                version=version,
+                position=basis.position,
+                detector=detector,
+                window=Window.none(),
+                times=nothing,
+                contents=nothing.astype(np.uint64),
+                alarm=None,
+                totals=basis.totals,
+                newest=basis.newest,
             )
             return fresh, ""
         if state.version != version:
             note = f"model {version} took the place of {state.version} in production: its watch begins"
         elif state.detector.reference.model_dump_json() != model.health.reference.model_dump_json():
-            note = f"what model {version} looks like in health was told anew: its watch begins anew"
+            base = model.health.baseline
+            on = f" on {base.said}" if base else ""
+            note = f"what model {version} looks like in health was told anew{on}: its watch begins anew"
         else:
             return state, ""
         return state.begun_anew(version, detector), note

@@ -88,6 +88,7 @@ def _of_look(look: Look) -> Iterator[_Figure]:
         ("records", "Captured records that were read"),
         ("pictures", "Pictures that were shown to the detector"),
         ("duplicates", "Records left out, as their event had been read before"),
+        ("repeats", "Pictures that were not shown again, as they are byte for byte one of the latest"),
         ("unreadable", "Lines, files and pictures that could not be used"),
     ):
         yield one(name, told, getattr(look.totals, name))._replace(kind="counter")
@@ -151,6 +152,7 @@ def embedded_metrics(namespace: str, endpoint: str, look: Look, standing: Standi
         "Records": (look.records, "Count"),
         "Pictures": (look.pictures, "Count"),
         "Duplicates": (look.duplicates, "Count"),
+        "Repeats": (look.repeats, "Count"),
         "Unreadable": (look.unreadable, "Count"),
         "SecondsSinceRecord": (
             None if look.newest is None else max(0.0, (now - look.newest).total_seconds()),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-__all__ = ["Alarm", "ChannelEvidence", "Estimate", "Look", "MixShare", "Stance", "Standing", "Totals"]
+__all__ = ["Alarm", "Baseline", "ChannelEvidence", "Estimate", "Look", "MixShare", "Stance", "Standing", "Totals"]
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -95,11 +95,39 @@ class Totals(_Record):
     records: int = 0
     pictures: int = 0
     duplicates: int = 0
+    repeats: int = 0
     unreadable: int = 0
 
     def plus(self, other: Totals) -> Totals:
         """Both together."""
         return Totals(**{name: count + getattr(other, name) for name, count in self})
+
+
+class Baseline(_Record):
+    """Captured pictures that a person declared healthy; it lies in the file of the model's health.
+
+    Attributes:
+        who, why: for the record; ``at`` when.
+        first, last: times of the first and the last of them; ``pictures`` is how many there are, each counted once.
+        phases: of the day that are told apart; 1: none.
+    """
+
+    who: str
+    why: str
+    at: AwareDatetime
+    first: AwareDatetime
+    last: AwareDatetime
+    pictures: int
+    phases: int = 1
+
+    @property
+    def said(self) -> str:
+        """Which pictures, and who declared them healthy, and why."""
+        return f"{self} ({self.who}: {self.why})"
+
+    def __str__(self) -> str:
+        told = f"{self.pictures:,} captured pictures, {self.first:%Y-%m-%d %H:%M} to {self.last:%Y-%m-%d %H:%M} UTC"
+        return told if self.phases == 1 else f"{told}, in {self.phases} phases of the day"
 
 
 class Look(_Record):
@@ -112,8 +140,9 @@ class Look(_Record):
         start, until: times of the first and the last new record; None when there is none.
         files, records: new ones that were read; ``pictures`` of them were shown to the detector, and ``seen`` is how
             many it has been shown since it began; ``others`` of them are answers of other models, which only count.
-        duplicates: records whose event had been read before, left out; ``unreadable``: lines, files and pictures that
-            could not be used. ``totals`` are these counts of all looks.
+        duplicates: records whose event had been read before, left out; ``repeats``: those whose picture is, byte for
+            byte, one of the latest that were shown, which count but are not shown again; ``unreadable``: lines, files
+            and pictures that could not be used. ``totals`` are these counts of all looks.
         newest: time of the newest record there is; None while there has been none.
         gap: seconds since the newest record there is, where they are more than the limit; None else. A gap is an alarm.
         confidence: mean, of the new records; None when there is none. ``labels``: how often each was the likeliest.
@@ -122,6 +151,8 @@ class Look(_Record):
         accuracy: of the latest window: without labels; ``reviewed``: with people's answers, None where there are none.
         expected: the accuracy on the calibration pictures.
         mix: of the latest window, by label; ``mix_warning`` says why it should not be believed, else it is empty.
+        baseline: the captured pictures that new ones are compared with, and who declared them healthy, in words; empty
+            where they are compared with the model's dataset.
         note: what a person should know besides: that the watch begins anew, and why; that the data has a hole.
     """
 
@@ -137,6 +168,7 @@ class Look(_Record):
     seen: int = 0
     others: int = 0
     duplicates: int = 0
+    repeats: int = 0
     unreadable: int = 0
     totals: Totals = Totals()
     newest: AwareDatetime | None = None
@@ -151,6 +183,7 @@ class Look(_Record):
     expected: _Share | None = None
     mix: dict[str, MixShare] = {}
     mix_warning: str = ""
+    baseline: str = ""
     note: str = ""
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from scones.errors import ObjectExists, ObjectMissing
 from scones.monitoring.drift.sequential import Detector
@@ -10,10 +11,15 @@ from scones.monitoring.watch.basis import find_basis, write_look
 from scones.monitoring.watch.records import Look
 from scones.store import Bucket
 
+if TYPE_CHECKING:
+    from scones.monitoring.watch.health import Health
+
 __all__ = ["begin_anew"]
 
 
-def begin_anew(bucket: Bucket, endpoint: str, *, who: str, why: str, now: datetime) -> tuple[int, Look]:
+def begin_anew(
+    bucket: Bucket, endpoint: str, *, who: str, why: str, now: datetime, health: Health | None = None
+) -> tuple[int, Look]:
     """Take the alarm down, and watch on with a detector that has seen nothing. What was read stays read.
 
     It is a look at no record, with a note of who did it and why.
@@ -23,12 +29,13 @@ def begin_anew(bucket: Bucket, endpoint: str, *, who: str, why: str, now: dateti
         endpoint: whose.
         who, why: for the record.
         now: with time zone.
+        health: of the model that is watched, whose reference a person told anew; None: the reference stays.
 
     Returns:
         The look's number, and the look.
 
     Raises:
-        ObjectMissing: nobody watches the endpoint yet, or what the last look left is gone.
+        ObjectMissing: nobody watches the endpoint or that model yet, or what the last look left is gone.
         ObjectExists: a monitor wrote a look at this moment.
         StoreError: the store does not answer.
     """
@@ -37,8 +44,15 @@ def begin_anew(bucket: Bucket, endpoint: str, *, who: str, why: str, now: dateti
         raise ObjectMissing(
             f"endpoint {endpoint} is not watched yet, so there is nothing to begin anew: run `scones monitor watch`"
         )
-    detector = Detector(basis.state.detector.reference, basis.state.detector.plan)
+    if health is not None and health.version != basis.state.version:
+        raise ObjectMissing(
+            f"endpoint {endpoint} is watched by model {basis.state.version}, not by {health.version}: look first, with "
+            "`scones monitor watch`"
+        )
+    reference = basis.state.detector.reference if health is None else health.reference
+    detector = Detector(reference, basis.state.detector.plan)
     state = basis.state.begun_anew(basis.state.version, detector)
+    on = f" on {health.baseline}" if health is not None and health.baseline is not None else ""
     look = Look(
         at=now,
         task=basis.last.task,
@@ -51,7 +65,8 @@ def begin_anew(bucket: Bucket, endpoint: str, *, who: str, why: str, now: dateti
         alarm_line=detector.plan.alarm_line,
         reviewed=basis.last.reviewed,
         expected=basis.last.expected,
-        note="; ".join(filter(None, (basis.note, f"begun anew by {who}: {why}"))),
+        baseline=basis.last.baseline if health is None or health.baseline is None else health.baseline.said,
+        note="; ".join(filter(None, (basis.note, f"begun anew{on} by {who}: {why}"))),
     )
     if not write_look(bucket, endpoint, look, state, basis.number):
         raise ObjectExists(f"a monitor looked at endpoint {endpoint} at this moment: look at what it saw, then repeat")

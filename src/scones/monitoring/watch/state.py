@@ -17,6 +17,7 @@ from scones.errors import ObjectMissing, SettingsError
 from scones.monitoring.drift.sequential import Detector
 from scones.monitoring.watch.position import Position
 from scones.monitoring.watch.records import Alarm, Totals
+from scones.monitoring.watch.repeats import LATEST
 from scones.monitoring.watch.window import Window
 from scones.store import Bucket
 
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["WatchState", "load_position", "load_state", "pack", "unpack"]
 
 _log = logging.getLogger(__name__)
-_FORM: Final = 1
-_TIMES: Final = 20_000
+_FORM: Final = 2
 _FAULTS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, TypeError, NotImplementedError)
 
 
@@ -42,6 +42,7 @@ class WatchState:
         position: what was read of the capture.
         detector: what it makes of the pictures so far.
         window: the latest of them; ``times`` of the latest 20,000, float64 POSIX seconds, the last one's last.
+        contents: uint64, hashes of the bytes of the same 20,000; 0 where a picture was not captured.
         alarm: the drift that stands.
         totals: counts of all looks.
         newest: time of the newest record there is, POSIX seconds; None while there has been none.
@@ -52,22 +53,32 @@ class WatchState:
     detector: Detector
     window: Window
     times: NDArray[np.float64]
+    contents: NDArray[np.uint64]
     alarm: Alarm | None
     totals: Totals
     newest: float | None
 
     def begun_anew(self, version: str, detector: Detector) -> WatchState:
         """The same place in the capture with a detector that has seen nothing."""
-        return replace(self, version=version, detector=detector, window=Window.none(), times=np.zeros(0), alarm=None)
+        return replace(
+            self,
+            version=version,
+            detector=detector,
+            window=Window.none(),
+            times=np.zeros(0),
+            contents=np.zeros(0, np.uint64),
+            alarm=None,
+        )
 
     def time_of(self, picture: int) -> float:
         """When a picture was answered, by its number in the stream; of one long ago, when the first known was."""
         place = picture - (self.detector.seen - len(self.times))
         return float(self.times[min(max(place, 0), len(self.times) - 1)])
 
-    def shown(self, more: Window) -> WatchState:
-        """The state after the detector was shown further pictures."""
-        return replace(self, window=self.window.then(more), times=np.concatenate([self.times, more.times])[-_TIMES:])
+    def shown(self, more: Window, contents: NDArray[np.uint64]) -> WatchState:
+        """The state after the detector was shown further pictures; ``contents`` are those of all of the latest."""
+        times = np.concatenate([self.times, more.times])[-LATEST:]
+        return replace(self, window=self.window.then(more), times=times, contents=contents)
 
 
 def pack(state: WatchState) -> bytes:
@@ -88,6 +99,7 @@ def pack(state: WatchState) -> bytes:
     arrays: dict[str, NDArray[Any]] = {
         "told": np.frombuffer(json.dumps(told).encode(), np.uint8),
         "times": state.times,
+        "contents": state.contents,
         "window times": window.times,
         "window places": window.places,
         "window probabilities": window.probabilities,
@@ -112,12 +124,15 @@ def unpack(data: bytes) -> WatchState:
         told = json.loads(arrays["told"].tobytes())
         if told["form"] != _FORM:
             raise ValueError(f"form {told['form']}, not {_FORM}")
+        if len(arrays["times"]) != len(arrays["contents"]):
+            raise ValueError("it does not hold as many contents as times")
         return WatchState(
             version=told["version"],
             position=Position.from_arrays(arrays),
             detector=Detector.from_json(told["detector"]),
             window=_window(told, arrays),
             times=arrays["times"],
+            contents=arrays["contents"].astype(np.uint64),
             alarm=Alarm.model_validate(told["alarm"]) if told["alarm"] else None,
             totals=Totals.model_validate(told["totals"]),
             newest=told["newest"],

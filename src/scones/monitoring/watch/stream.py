@@ -17,7 +17,7 @@ from scones.errors import ObjectMissing
 from scones.monitoring.watch.position import UNDATED, FileRead, Position
 from scones.store import Bucket, Entry
 
-__all__ = ["Captured", "NewRecords", "read_new"]
+__all__ = ["Captured", "NewRecords", "capture_days", "read_new"]
 
 _DATED: Final = re.compile(r"/(\d{4}(?:/\d\d){0,3})$")
 _DAY: Final = len("2026-11-20")
@@ -92,7 +92,7 @@ def read_new(
     first = position.first_day(now)
     if since is not None:
         first = max(first, f"{since.astimezone(UTC):%Y-%m-%d/%H}")
-    for day, folders in _days(bucket, prefix.strip("/"), first):
+    for day, folders in capture_days(bucket, prefix.strip("/"), first):
         entries = [entry for folder in folders for entry in bucket.entries(f"{folder}/" if folder else "")]
         for entry in sorted(filter(reading.is_new, entries), key=lambda entry: (entry.key.split("/")[-2:], entry.key)):
             if reading.full:
@@ -101,7 +101,7 @@ def read_new(
     return reading.result(more=reading.broken_off)
 
 
-def _days(bucket: Bucket, prefix: str, first: str) -> list[tuple[str, list[str]]]:
+def capture_days(bucket: Bucket, prefix: str, first: str) -> list[tuple[str, list[str]]]:
     """The folders from a day, or an hour, as ``2026-11-20/10``, on: by day, in order; what has no day first."""
     found: dict[str, list[str]] = {}
 

@@ -24,7 +24,7 @@ class Window:
         times: float64 (W,), when they were answered, in POSIX seconds.
         events: their event ids; ``inferences``: the callers' ids, "" where there is none.
         files: keys of the capture files that they lie in.
-        places: int16 (W, channels), see :meth:`~scones.monitoring.drift.reference.DriftReference.places`.
+        places: int32 (W, channels), see :meth:`~scones.monitoring.drift.reference.DriftReference.places`.
         probabilities: float32 (W, K), as the callers got them.
         embeddings: float16 (W, D); NaN where the picture was not captured.
         outside: bool (W,), whether a picture lies far outside of all reference pictures.
@@ -35,7 +35,7 @@ class Window:
     events: tuple[str, ...]
     inferences: tuple[str, ...]
     files: tuple[str, ...]
-    places: NDArray[np.int16]
+    places: NDArray[np.int32]
     probabilities: NDArray[np.float32]
     embeddings: NDArray[np.float16]
     outside: NDArray[np.bool_]
@@ -44,7 +44,7 @@ class Window:
     def none(cls) -> Self:
         """One of no pictures."""
         return cls(
-            0, np.zeros(0), (), (), (), np.zeros((0, 0), np.int16), np.zeros((0, 0), np.float32),
+            0, np.zeros(0), (), (), (), np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32),
             np.zeros((0, 0), np.float16), np.zeros(0, np.bool_),
         )  # fmt: skip
 
