@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import subprocess
 import threading
 import time
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from scones.capture import CaptureRecord, read_capture
+from scones.capture import CaptureRecord, is_sampled, read_capture
 from scones.serving import CaptureWriter
 from scones.store import Bucket, open_bucket
 
@@ -61,6 +63,38 @@ def test_a_few_records_are_written_when_they_are_old_enough(bucket: Bucket) -> N
         _eventually(lambda: writer.written == 1)
         writer.add(_record(2))
         _eventually(lambda: writer.written == 2)
+
+
+def test_a_share_is_recorded_by_the_callers_ids_and_not_the_one_that_a_monitor_samples(bucket: Bucket) -> None:
+    for _ in range(2):  # a retried request is recorded again, or is not again
+        with _writer(bucket, share=0.3) as writer:
+            for number in range(1000):
+                writer.add(_record(number))
+    found = _ids(bucket)
+    assert len(found) == 2 * len(set(found))
+    assert 240 < len(set(found)) < 360
+    records = [record for record in read_capture(bucket, "capture") if is_sampled(record.event_id, 0.3)]
+    assert 0.2 < len(records) / len(found) < 0.4
+
+
+def test_a_disk_that_cannot_keep_a_file_is_as_good_as_full(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    synced = []
+
+    def fsync(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+        if len(synced) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with _writer(bucket, fsync=True, flush_records=1, flush_seconds=0.01) as writer:
+        writer.add(_record(1))
+        _eventually(lambda: writer.written == 1)
+    assert [path.suffix for path in synced] == [".jsonl", ".jsonl", ""]
+    assert synced[2] == synced[1].parent
+    assert "capture cannot be written" in caplog.text
+    assert _ids(bucket) == ["i1"]
 
 
 def test_large_pictures_are_written_before_they_fill_the_memory_allowed(bucket: Bucket) -> None:

@@ -42,6 +42,12 @@ def serve(
     capture_prefix: Annotated[
         str | None, typer.Option(metavar="PREFIX", help="Where in the bucket they are recorded  [capture]")
     ] = None,
+    capture_share: Annotated[
+        float, typer.Option(min=0, max=1, metavar="SHARE", help="Record this share of them, chosen by inference id")
+    ] = 1,
+    capture_fsync: Annotated[
+        bool, typer.Option("--capture-fsync", help="Wait for the disk after each file: it outlives a power cut")
+    ] = False,
     access_log: Annotated[bool, typer.Option("--access-log", help="Log each request as a line of JSON")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -94,7 +100,8 @@ def serve(
 
         capture = None
         if not (no_capture or in_container):  # there SageMaker itself captures, and there is no store of ours
-            capture = CaptureAt(settings.store, settings.bucket, capture_prefix or Layout.CAPTURE)
+            prefix = capture_prefix or Layout.CAPTURE
+            capture = CaptureAt(settings.store, settings.bucket, prefix, capture_share, capture_fsync)
         follower, named = None, load_task(settings.task).name
         if ref == "production":
             follower = Follower(open_bucket(settings.store, settings.bucket), named, settings.endpoint)

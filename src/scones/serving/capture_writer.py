@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from scones.capture import CaptureRecord, capture_key, encode_line
+from scones.capture import CaptureRecord, capture_key, encode_line, is_sampled
 from scones.errors import StoreError
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ class CaptureWriter:
     Args:
         bucket: where the capture lies.
         prefix, endpoint, variant: parts of the key, see :func:`scones.capture.capture_key`.
+        share: of the inferences that are recorded, 0 to 1, chosen by their ids: one is recorded by all, or by none.
+        fsync: wait for the disk after each file, so that it outlives a power cut; else the system writes it when it
+            likes, within half a minute as a rule. A killed process loses no file either way.
         flush_records: write a file as soon as it has this many records.
         flush_seconds: write a file when its first record is this old, in seconds; also the pause before
             a failed write is tried again.
@@ -68,6 +71,8 @@ class CaptureWriter:
         endpoint: str,
         variant: str,
         *,
+        share: float = 1.0,
+        fsync: bool = False,
         flush_records: int = 500,
         flush_seconds: float = 5.0,
         max_pending_bytes: int = 64 * 1024 * 1024,
@@ -76,6 +81,8 @@ class CaptureWriter:
     ) -> None:
         self._bucket = bucket
         self._place = (prefix, endpoint, variant)
+        self._share = share
+        self._fsync = fsync
         self._flush_records = flush_records
         self._flush_seconds = flush_seconds
         self._max_pending_bytes = max_pending_bytes
@@ -104,6 +111,9 @@ class CaptureWriter:
 
     def add(self, record: CaptureRecord) -> None:
         """Hand a record over; it is written soon, or counted as left out. Returns at once."""
+        # salted: else a monitor's share of the captured pictures, by the same hash, would be all of them or none
+        if self._share < 1 and not is_sampled(f"capture/{record.inference_id or record.event_id}", self._share):
+            return
         size = _size(record)
         with self._changed:
             if self._closing or self._in_hand_bytes + self._pending_bytes + size > self._max_pending_bytes:
@@ -182,6 +192,8 @@ class CaptureWriter:
     def _write(self, file: _File) -> bool:
         try:
             self._bucket.put(file.key, file.lines)
+            if self._fsync:
+                self._bucket.sync(file.key)
         except StoreError as error:
             if not self._failing:  # say it once, not once a file
                 _log.warning("capture cannot be written, answers go on without it: %s", error)

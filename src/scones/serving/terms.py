@@ -71,11 +71,19 @@ class Terms:
 
 @dataclass(frozen=True)
 class CaptureAt:
-    """Where answers are recorded: the store and its bucket, and what the keys begin with."""
+    """Where answers are recorded, and how.
+
+    Attributes:
+        store, bucket: where.
+        prefix: what the keys begin with.
+        share, fsync: see :class:`~scones.serving.capture_writer.CaptureWriter`.
+    """
 
     store: str
     bucket: str
     prefix: str
+    share: float = 1.0
+    fsync: bool = False
 
     def open(self, endpoint: str) -> dict[str, CaptureWriter]:
         """A writer for each variant, in the process that is to write; to be closed.
@@ -89,7 +97,10 @@ class CaptureAt:
         from scones.store import open_bucket
 
         bucket = open_bucket(self.store, self.bucket)
-        return {name: CaptureWriter(bucket, self.prefix, endpoint, name) for name in (VARIANT, CANDIDATE_VARIANT)}
+        return {
+            name: CaptureWriter(bucket, self.prefix, endpoint, name, share=self.share, fsync=self.fsync)
+            for name in (VARIANT, CANDIDATE_VARIANT)
+        }
 
 
 @dataclass(frozen=True)

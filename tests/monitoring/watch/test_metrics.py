@@ -20,6 +20,7 @@ from scones.monitoring.watch.records import (
     Standing,
     Totals,
 )
+from scones.serving.figures import Figures
 
 DOCS = Path(__file__).parents[3] / "docs"
 NOW = datetime(2026, 11, 20, 10, 14, 51, tzinfo=UTC)
@@ -160,7 +161,8 @@ def test_the_alert_rules_ask_for_metrics_and_labels_that_exist() -> None:
     rules = [rule for group in yaml.safe_load((DOCS / "prometheus-alerts.yml").read_text("utf-8"))["groups"]
              for rule in group["rules"]]  # fmt: skip
     told: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(prometheus_text("scones", FULL, CANARY, NOW)):
+    text = prometheus_text("scones", FULL, CANARY, NOW) + Figures(1).exposition("scones", {})
+    for family in text_string_to_metric_families(text):
         for sample in family.samples:
             told.setdefault(sample.name, set()).update(sample.labels)
     kinds = {dict(labels).get("kind") for _, labels in samples(prometheus_text("scones", FULL, CANARY, NOW))}
