@@ -53,6 +53,13 @@ def test_a_healthy_endpoint_is_told_in_the_first_sentence() -> None:
     assert "Nothing stands out: no drift in 40 pictures." in page
 
 
+def test_what_pictures_are_compared_with_is_told() -> None:
+    assert "differ from those that the model was tested on." in page_of(watched([look(1)]))
+    declared = look(1, baseline="2,000 captured pictures (ada: the new camera)")
+    page = page_of(watched([declared]))
+    assert "differ from those that were declared healthy: 2,000 captured pictures (ada: the new camera)." in page
+
+
 def test_a_drift_is_told_with_its_channels_since_when_and_what_is_done() -> None:
     acts = [standing(Stance.CAUTIOUS, 23, threshold=0.97)]
     page = page_of(watched(DRIFT, acts))

@@ -71,15 +71,10 @@ def serve(
     from scones.listening import listening_url
     from scones.machine import available_cores
     from scones.serving.model import SAGEMAKER_MODEL_DIR, holds_model
-    from scones.serving.plan import Plan, Post
     from scones.serving.processes import Processes, bind_all
-    from scones.serving.terms import CaptureAt, Setup, Terms
-    from scones.settings import Settings
 
     if model is not None and model_dir is not None:
         raise SettingsError("--model and --model-dir both name the model: give one of them")
-    settings = Settings.load(task=task, store=store, bucket=bucket, endpoint=endpoint)
-    terms = Terms(settings.endpoint, max_queue=max_queue, access_log=access_log)
     in_container = not (model or model_dir) and holds_model(SAGEMAKER_MODEL_DIR)
     ref = SAGEMAKER_MODEL_DIR if in_container else model_dir or model or "production"
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -90,14 +85,19 @@ def serve(
     listeners = bind_all(host, _sagemakers_port() if port is None else port, workers or available_cores())
     url = listening_url(listeners[0])
     with Processes(listeners) as processes:
-        # while they get ready; the store is for this process alone, as nobody may fork any more who has used it
+        # what takes long, while they get ready; the store is for this process alone: who has used it may fork no more
         from scones.layout import Layout
         from scones.registry.bundles import find_bundle
         from scones.serving.follower import Follower
+        from scones.serving.plan import Plan, Post
         from scones.serving.root import give_up_root
+        from scones.serving.terms import CaptureAt, Setup, Terms
+        from scones.settings import Settings
         from scones.store import open_bucket
         from scones.task import load_task
 
+        settings = Settings.load(task=task, store=store, bucket=bucket, endpoint=endpoint)
+        terms = Terms(settings.endpoint, max_queue=max_queue, access_log=access_log)
         capture = None
         if not (no_capture or in_container):  # there SageMaker itself captures, and there is no store of ours
             prefix = capture_prefix or Layout.CAPTURE

@@ -46,8 +46,14 @@ def _drift(watched: Watched) -> Section:
     return Section(
         "Whether the pictures drift",
         blocks,
-        "Evidence grows where new pictures differ from those that the model was tested on. It needs no labels.",
+        f"Evidence grows where new pictures differ from {_compared_with(looks[-1])}. It needs no labels.",
     )
+
+
+def _compared_with(look: Look) -> str:
+    if not look.baseline:
+        return "those that the model was tested on"
+    return f"those that were declared healthy: {look.baseline}"
 
 
 def _findings(watched: Watched) -> Note:
