@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Final
 
 from scones.errors import BundleError, EndpointError, SconesError
+from scones.machine import stay_on_core
 from scones.onnx_runtime import onnx_runtime
 from scones.serving.channel import Channel
 from scones.serving.figures import Figures
@@ -221,6 +222,7 @@ class _Supervisor:
                     other.listener.close()
                     if other.channel is not None:
                         other.channel.close()
+            stay_on_core(place.number, len(self._places))
             run_worker(setup, self._figures, place.number, place.listener, channel, self._models, plan)
 
         self._figures.row(place.number).begin(time.monotonic())
