@@ -55,7 +55,8 @@ _ARRIVAL = re.compile(r"^arrivals/([^/]+)/([^/]+)/([^/]+)/([^/]+)\.([A-Za-z]+)$"
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow")
+    # a function or a verb uses few of them: each is made ready when it is first used
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
 
 class Arrival(_Message):
@@ -314,7 +315,7 @@ class ManifestLine(BaseModel):
         group: the thing that it shows; empty when nothing is known of it.
     """
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, defer_build=True)
 
     source_ref: str = Field(alias="source-ref")
     label: str
