@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from scones.serving.message import CONTINUE
+from scones.serving.connection import Connection
+from scones.serving.exchange import Exchange
+from scones.serving.message import CONTINUE, Reply
 from scones.serving.terms import Patience
 
 from .conftest import post, replies
@@ -213,3 +216,55 @@ def test_a_body_that_is_refused_early_is_still_taken_so_that_the_caller_can_read
         sent = callers.submit(wire.sendall, post(bytes(5_000_000)))
         assert replies(wire)[0][0] == 413
         sent.result()
+
+
+class Held:
+    """A socket whose sending is done when the test says so, as where another thread has the processor."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.recv_into, self.fileno, self._send = sock.recv_into, sock.fileno, sock.send
+        self.gate = threading.Event()
+
+    def send(self, data: bytes) -> int:
+        sent = self._send(data)
+        assert self.gate.wait(20)
+        return sent
+
+
+class Alone:
+    """The loop and the service of one connection, whose answer comes from another thread."""
+
+    now, draining = 0.0, False
+    exchange: Exchange
+
+    def later(self, work: Any) -> None: ...
+    def watch(self, connection: Connection, *, read: bool, write: bool) -> None: ...
+    def forget(self, connection: Connection) -> None: ...
+    def lost(self, exchange: Exchange) -> None: ...
+    def tick(self, connections: int) -> None: ...
+
+    def refuse(self, exchange: Exchange | None, status: int, message: str) -> Reply:
+        raise AssertionError(message)
+
+    def judge(self, exchange: Exchange) -> int:
+        self.exchange = exchange
+        return 1000
+
+    def take(self, exchange: Exchange, body: bytes) -> None: ...
+
+
+def test_a_caller_that_has_its_answer_before_it_is_done_with_is_idle_when_it_is(png_bytes: Png) -> None:
+    """Else an endpoint that stops at that moment would wait all its time for a request that never comes."""
+    here, there = socket.socketpair()
+    with here, there, ThreadPoolExecutor() as threads:
+        held, host = Held(here), Alone()
+        connection = Connection(held, host, host, Patience())  # type: ignore[arg-type]
+        there.sendall(post(png_bytes()))
+        connection.readable(memoryview(bytearray(65536)))
+        answering = threads.submit(host.exchange.reply, Reply(200, b"[1]"))
+        assert replies(there)[0][0] == 200
+        idle = threads.submit(lambda: connection.idle)
+        wait([idle], 0.1)  # it would say at once that it is not
+        held.gate.set()
+        assert answering.result()
+        assert idle.result()

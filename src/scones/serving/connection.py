@@ -62,7 +62,8 @@ class Connection:
     @property
     def idle(self) -> bool:
         """Nothing is asked, nothing is being answered."""
-        return self._exchange is None and not (self._wire.begun or self._rest or self._lingering)
+        with self._lock:  # a caller may have an answer before the thread that sends it has done
+            return self._exchange is None and not (self._wire.begun or self._rest or self._lingering)
 
     def readable(self, buffer: memoryview) -> None:
         """Something came in, or the caller's side has ended."""
