@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +73,7 @@ def serve(
     from scones.machine import available_cores
     from scones.serving.model import SAGEMAKER_MODEL_DIR, holds_model
     from scones.serving.processes import Processes, bind_all
+    from scones.serving.tracing import traces_wanted
 
     if model is not None and model_dir is not None:
         raise SettingsError("--model and --model-dir both name the model: give one of them")
@@ -112,7 +114,9 @@ def serve(
             plan = Plan(post, bundles={post.version: (found.info, found.model)})
         if in_container:  # all is read that root alone may be able to read
             give_up_root()
-        if not processes.start(Setup(terms, capture, become_nobody=in_container), plan):
+        if not processes.start(
+            Setup(terms, capture, become_nobody=in_container, traces=traces_wanted(os.environ)), plan
+        ):
             return
         _say_ready(url, settings.endpoint, plan, as_json=as_json)
         if follower is not None:
@@ -122,8 +126,6 @@ def serve(
 
 
 def _sagemakers_port() -> int:
-    import os
-
     from scones.errors import SettingsError
 
     text = os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")
@@ -134,7 +136,6 @@ def _sagemakers_port() -> int:
 
 def _say_ready(url: str, endpoint: str, plan: Plan, *, as_json: bool) -> None:
     import json
-    import os
     import sys
 
     post = plan.production

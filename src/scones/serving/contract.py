@@ -16,6 +16,7 @@ from scones.serving.intake import content_type, inference_id
 from scones.serving.job import Desk, Job
 from scones.serving.message import Head, Reply
 from scones.serving.refusal import VALIDATION_ERROR, Refusal, container_reply, runtime_reply
+from scones.serving.tracing import Trace, Tracing
 
 if TYPE_CHECKING:
     from scones.serving.terms import Terms
@@ -40,6 +41,7 @@ class Contract:
         terms: what callers may do.
         figures, row: what is counted: by all processes, and by this one.
         new_id: makes ids of requests.
+        tracing: makes spans of them; None: nobody does.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Contract:
         figures: Figures,
         row: Row,
         new_id: Callable[[], str],
+        tracing: Tracing | None = None,
     ) -> None:
         self._worker = worker
         self._figures = figures
@@ -58,6 +61,7 @@ class Contract:
         self._max_queue = terms.max_queue
         self._max_bytes = MAX_BYTES if terms.max_bytes is None else terms.max_bytes
         self._new_id = new_id
+        self._tracing = tracing
 
     def judge(self, exchange: Exchange) -> Reply | int:
         """Answer what needs no picture; of a picture say how many bytes it may have."""
@@ -73,8 +77,12 @@ class Contract:
                 return self._no_such_thing(head, 404)
             name, face = found[1], runtime_reply
         if head.method != "POST":
+            if self._tracing is not None:
+                self._tracing.end(Trace(self._tracing, exchange), 405, 405)
             return self._no_such_thing(head, 405, _POST)
         job = exchange.call = Job(exchange, self._desk, face, self._new_id())
+        if self._tracing is not None:
+            job.trace = Trace(self._tracing, exchange)
         try:
             self._admit(job, name)
         except Refusal as refusal:
@@ -133,8 +141,7 @@ class Contract:
     def lost(self, exchange: Exchange) -> None:
         """The caller has gone: what waits is not computed."""
         if exchange.call is not None:
-            # nobody reads it; the number is what access logs are used to
-            self._desk.leave(exchange.call, 499)
+            exchange.call.lost()
 
     def tick(self, connections: int) -> None:
         """Tell how many there are."""

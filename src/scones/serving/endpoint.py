@@ -22,6 +22,7 @@ from scones.serving.worker import Worker
 
 if TYPE_CHECKING:
     from scones.serving.capture_writer import CaptureWriter
+    from scones.serving.tracing import Tracing
 
 __all__ = ["Endpoint", "background_endpoint"]
 
@@ -35,6 +36,7 @@ class Endpoint:
         figures: what is counted; default: of this process alone.
         row: the place of this process among them.
         captures: by variant, where answers are recorded; the caller closes them when the endpoint has ended.
+        tracing: makes spans of requests; the caller closes it when the endpoint has ended. None: nobody does.
         clock: tells the time, with time zone.
         new_id: makes ids of requests.
 
@@ -50,6 +52,7 @@ class Endpoint:
         figures: Figures | None = None,
         row: int = 0,
         captures: Mapping[str, CaptureWriter] | None = None,
+        tracing: Tracing | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
@@ -58,7 +61,7 @@ class Endpoint:
         figures = figures or Figures(1)
         self.row = figures.row(row)
         self._worker = Worker(lineup, self.row, captures=captures, seconds=terms.queue_seconds, clock=clock)
-        self._contract = Contract(self._worker, terms, figures, self.row, new_id)
+        self._contract = Contract(self._worker, terms, figures, self.row, new_id, tracing)
         self._terms = terms
         self._loop: Loop | None = None
         self._stop_by = float("inf")

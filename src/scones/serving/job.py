@@ -8,12 +8,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from scones.errors import SconesError
 from scones.serving.exchange import Exchange
 from scones.serving.figures import Row
 from scones.serving.message import Reply
 from scones.serving.refusal import Refusal
+
+if TYPE_CHECKING:
+    from scones.serving.tracing import Trace
 
 __all__ = ["Desk", "Job"]
 
@@ -53,8 +57,8 @@ class Desk:
             self.held += size - job.held
             job.held = size
 
-    def leave(self, job: Job, status: int, told: int | None = None) -> None:
-        """It is answered, or its caller has gone; another time it does nothing.
+    def leave(self, job: Job, status: int, told: int | None = None) -> bool:
+        """It is answered, or its caller has gone; another time it does nothing, and says False.
 
         Args:
             job: who leaves.
@@ -63,7 +67,7 @@ class Desk:
         """
         with self._lock:
             if job.left:
-                return
+                return False
             job.left = True
             self.inside -= job.inside
             self.held -= job.held
@@ -73,6 +77,7 @@ class Desk:
             path = job.exchange.head.path
             line = {"event_id": job.event_id, "path": path, "status": told or status, "ms": ms}
             _access_log.info(json.dumps(line))
+        return True
 
     def count(self, status: int) -> None:
         """Count what is no request to classify, or none at all."""
@@ -94,6 +99,7 @@ class Job:
         kind: the body's content type.
         picture: the body.
         queued: when it began to wait, by ``time.perf_counter``.
+        trace: where its way is noted; None: nowhere.
         inside, held, left: the desk's own.
     """
 
@@ -106,6 +112,7 @@ class Job:
     kind: str = ""
     picture: bytes = b""
     queued: float = 0.0
+    trace: Trace | None = None
     inside: bool = field(default=False, repr=False)
     held: int = 0
     left: bool = False
@@ -113,7 +120,8 @@ class Job:
     def refusal(self, refusal: Refusal) -> Reply:
         """It leaves with a refusal; what its caller is to be told."""
         reply = self.face(refusal)
-        self.desk.leave(self, refusal.status, reply.status)
+        if self.desk.leave(self, refusal.status, reply.status):
+            self._end_trace(refusal.status, reply.status)
         return reply
 
     def refuse(self, error: SconesError | Refusal) -> None:
@@ -123,5 +131,16 @@ class Job:
 
     def answer(self, reply: Reply) -> None:
         """Tell the caller the answer. It leaves first, so that its caller's next request finds its place free."""
-        self.desk.leave(self, reply.status)
+        left = self.desk.leave(self, reply.status)
         self.exchange.reply(reply)
+        if left:
+            self._end_trace(reply.status, reply.status)
+
+    def lost(self) -> None:
+        """Its caller has gone: nobody reads the status; the number is what access logs are used to."""
+        if self.desk.leave(self, 499):
+            self._end_trace(499, 499)
+
+    def _end_trace(self, status: int, told: int) -> None:
+        if self.trace is not None:
+            self.trace.tracing.end(self.trace, status, told, self.inference_id or self.event_id)

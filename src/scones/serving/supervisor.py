@@ -136,6 +136,9 @@ class _Supervisor:
         self._plan = plan
         if self._setup.become_nobody:
             give_up_root()
+        if self._setup.traces:
+            # once, for all; it starts no thread
+            import opentelemetry.exporter.otlp.proto.http.trace_exporter  # noqa: F401
         gc.collect()
         gc.freeze()  # so that the workers' collectors leave the pages alone that they share
         self._fork_missing()

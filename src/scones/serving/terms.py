@@ -111,8 +111,10 @@ class Setup:
         terms: for callers.
         capture: where answers are recorded; None: nowhere.
         become_nobody: give up root before anybody is answered.
+        traces: make spans of requests, as OpenTelemetry's variables say.
     """
 
     terms: Terms
     capture: CaptureAt | None = None
     become_nobody: bool = False
+    traces: bool = False

@@ -141,6 +141,8 @@ class Worker:
         begun = time.perf_counter()
         waited = begun - job.queued
         self._row.observe("stage_seconds", waited, "wait")
+        if job.trace is not None:
+            job.trace.stages["wait"] = job.queued, begun
         if waited > self._seconds:
             job.refuse(EndpointBusy(f"the picture waited for more than {self._seconds:g} seconds: try again later"))
             return None
@@ -148,6 +150,9 @@ class Worker:
         if job.variant not in (None, slot.variant):
             job.refuse(Refusal(400, VALIDATION_ERROR, f"Variant {job.variant} not found: it has just ended"))
             return None
+        if job.trace is not None:
+            job.trace.slot = slot
+            job.trace.stages["decode"] = begun, None
         try:
             pixels = model_input(job.picture, slot.classifier.info.input_size)
         except PictureError as error:
@@ -156,7 +161,10 @@ class Worker:
         except Exception:  # noqa: BLE001 - the others in the batch are answered all the same
             self._failed([job])
             return None
-        self._row.observe("stage_seconds", time.perf_counter() - begun, "decode")
+        decoded = time.perf_counter()
+        self._row.observe("stage_seconds", decoded - begun, "decode")
+        if job.trace is not None:
+            job.trace.stages["decode"] = begun, decoded
         return _Ready(job, slot, pixels)
 
     def _answer(self, ready: list[_Ready], lineup: Lineup) -> None:
@@ -165,6 +173,9 @@ class Worker:
         rows = slot.classifier.predict(np.stack([one.pixels for one in ready]))[0].tolist()
         inferred = time.perf_counter()
         for one, row in zip(ready, rows, strict=True):
+            if one.job.trace is not None:
+                one.job.trace.batch = len(ready)
+                one.job.trace.stages |= {"infer": (begun, inferred), "encode": (time.perf_counter(), None)}
             self._tell(one.job, slot, row)
             if lineup.shadow is not None:
                 self._keep_for_the_shadow(one.job, row)

@@ -15,6 +15,7 @@ from scones.serving.golden import golden_answers
 from scones.serving.lineup import Lineup
 from scones.serving.plan import Models, Plan
 from scones.serving.terms import STOP_SECONDS, Setup
+from scones.serving.tracing import Tracing
 
 if TYPE_CHECKING:
     import socket
@@ -25,6 +26,8 @@ _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
 """Options of mallopt, see malloc.h."""
 _LARGE: Final = 128 * 1024
+_LAST_SPANS: Final = 3.0
+"""Seconds that sending them may keep a process from its end."""
 
 
 def golden_of(lineup: Lineup) -> list[bytes]:
@@ -51,7 +54,10 @@ def run_worker(
     """
     _hand_memory_back()
     captures = {} if setup.capture is None else setup.capture.open(setup.terms.endpoint)
-    endpoint = Endpoint(models.lineup(plan), setup.terms, figures=figures, row=number, captures=captures)
+    tracing = Tracing(setup.terms.endpoint) if setup.traces else None
+    endpoint = Endpoint(
+        models.lineup(plan), setup.terms, figures=figures, row=number, captures=captures, tracing=tracing
+    )
     orders = _Orders(endpoint, channel, models)
 
     def on_ready() -> None:
@@ -61,6 +67,8 @@ def run_worker(
     endpoint.serve(listener, on_ready)
     for capture in captures.values():
         capture.close(orders.seconds_left)
+    if tracing is not None:
+        tracing.close(min(orders.seconds_left, _LAST_SPANS))
 
 
 def _hand_memory_back() -> None:
