@@ -12,6 +12,7 @@ from scones.cli._common import BucketOption, EndpointOption, JsonOption, StoreOp
 
 if TYPE_CHECKING:
     from scones.serving.plan import Plan
+    from scones.settings import Settings
 
 
 def serve(
@@ -77,6 +78,7 @@ def serve(
 
     if model is not None and model_dir is not None:
         raise SettingsError("--model and --model-dir both name the model: give one of them")
+    traces = traces_wanted(os.environ)
     in_container = not (model or model_dir) and holds_model(SAGEMAKER_MODEL_DIR)
     ref = SAGEMAKER_MODEL_DIR if in_container else model_dir or model or "production"
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -89,9 +91,7 @@ def serve(
     with Processes(listeners) as processes:
         # what takes long, while they get ready; the store is for this process alone: who has used it may fork no more
         from scones.layout import Layout
-        from scones.registry.bundles import find_bundle
         from scones.serving.follower import Follower
-        from scones.serving.plan import Plan, Post
         from scones.serving.root import give_up_root
         from scones.serving.terms import CaptureAt, Setup, Terms
         from scones.settings import Settings
@@ -109,20 +109,27 @@ def serve(
             follower = Follower(open_bucket(settings.store, settings.bucket), named, settings.endpoint)
             plan = follower.begin()
         else:
-            found = find_bundle(ref, named, lambda: open_bucket(settings.store, settings.bucket))
-            post = Post(found.info.version, found.threshold)
-            plan = Plan(post, bundles={post.version: (found.info, found.model)})
+            plan = _only(ref, named, settings)
         if in_container:  # all is read that root alone may be able to read
             give_up_root()
-        if not processes.start(
-            Setup(terms, capture, become_nobody=in_container, traces=traces_wanted(os.environ)), plan
-        ):
+        if not processes.start(Setup(terms, capture, become_nobody=in_container, traces=traces), plan):
             return
         _say_ready(url, settings.endpoint, plan, as_json=as_json)
         if follower is not None:
             follower.outcome(plan, None)
             follower.follow(processes.serve, processes.row)
         processes.run(follower.outcome if follower else lambda *_: None)
+
+
+def _only(ref: Path | str, task: str, settings: Settings) -> Plan:
+    """The plan of a model that was named: it alone answers, whatever is in production."""
+    from scones.registry.bundles import find_bundle
+    from scones.serving.plan import Plan, Post
+    from scones.store import open_bucket
+
+    found = find_bundle(ref, task, lambda: open_bucket(settings.store, settings.bucket))
+    post = Post(found.info.version, found.threshold)
+    return Plan(post, bundles={post.version: (found.info, found.model)})
 
 
 def _sagemakers_port() -> int:
