@@ -2,10 +2,11 @@
 
 All answer the same pictures with the same model at 64 connections, one after the other in each round, so that what
 slows the machine down slows all; while one is asked, the others are stopped. The floor decodes, resizes and infers in
-as many processes, in batches of 1 and of 8, without HTTP. The load generator (`scones.loadtest`, one process) runs on
-the same cores. `of_floor_cpu` holds what a picture takes of the processor against the floor, the generator's part
-included, which what else runs here changes less than the rate. `--rounds` and `--seconds` say how long; `--model` names
-a model.tar.gz, else one is trained on synthetic pictures; `--peers` names the peers, `none` for none.
+as many processes, in batches of 1 and of 8, without HTTP. The load generator is wrk, one thread on the same cores,
+where it is installed (`apt-get install wrk`), else `scones.loadtest`, which takes more of them. `of_floor_cpu`
+holds what a picture takes of the processor in the server's processes against the floor, which what else runs here
+changes less than the rate. `--rounds` and `--seconds` say how long; `--model` names a model.tar.gz, else it is a small
+one with random weights (`light_model.py`); `--peers` names the peers, `none` for none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -30,8 +32,9 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from endpoint_process import Served, free_port, serve, train
+from endpoint_process import Served, free_port, serve
 from harness import Claim, emit, progress
+from light_model import light_model
 from peer_servers import Peer, peers
 
 from scones.classifier import Classifier
@@ -40,6 +43,7 @@ from scones.machine import available_cores
 from scones.picture import model_input
 
 FLOOR = Path(__file__).with_name("serving_floor.py")
+WRK, WRK_SCRIPT = shutil.which("wrk"), Path(__file__).with_name("wrk.lua")
 CONNECTIONS = 64
 TARGETS = {"litserve": ">= 3", "bentoml": ">= 3", "torchserve": ">= 2.5", "starlette": ">= 1.2", "fastapi": ">= 1.2"}
 Figures = dict[str, float]
@@ -56,7 +60,7 @@ def main() -> None:
     started = time.monotonic()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        model = given.model.absolute() if given.model else train(folder)
+        model = given.model.absolute() if given.model else light_model(folder)
         with tarfile.open(model) as bundle:
             bundle.extract("model.onnx", folder, filter="data")
         known = [] if given.peers == "none" else peers(folder / "model.onnx")
@@ -77,7 +81,8 @@ def main() -> None:
     ]
     names = {name: {key: round(middle(told, key), 3) for key in told[0]} for name, told in found.items()}
     settings = {one.name: {"setting": one.setting, "version": one.version, "reason": one.reason} for one in wanted}
-    emit("serving", started, claims, {"medians": names, "peers": settings, "cold_starts": sorted(cold)})
+    detail = {"generator": "wrk" if WRK else "scones.loadtest", "medians": names, "peers": settings}
+    emit("serving", started, claims, {**detail, "cold_starts": sorted(cold)})
 
 
 def versus(found: Found, missing: dict[str, str]) -> list[Claim]:
@@ -148,17 +153,38 @@ def floor(model: Path, processes: int, seconds: float, batch: int) -> Figures:
 
 def asked(served: Served, generator: Generator, connections: int, seconds: float) -> Figures:
     """What a server does when so many callers ask it."""
-    before, begun = served.cpu_seconds(), time.monotonic()
+    before = served.cpu_seconds()
+    told = asked_by_wrk(served.url, connections, seconds) if WRK else asked_by_us(generator, connections, seconds)
+    told["cpu_us"] = round(1e6 * (served.cpu_seconds() - before) / told.pop("requests"), 1)
+    return told
+
+
+def asked_by_us(generator: Generator, connections: int, seconds: float) -> Figures:
+    """Asked by the load generator that Scones ships."""
     step = generator.send(Load(seconds, connections, settle=seconds / 4))
-    worked = served.cpu_seconds() - before + step.cpu * (time.monotonic() - begun)
     assert step.latency is not None, step
     assert not step.failed, step
     return {
         "a_second": round(step.throughput, 1),
         "p50_ms": round(step.latency.p50, 3),
         "p99_ms": round(step.latency.p99, 3),
-        "cpu_us": round(1e6 * worked / sum(step.statuses.values()), 1),
+        "requests": sum(step.statuses.values()),
     }
+
+
+def asked_by_wrk(url: str, connections: int, seconds: float) -> Figures:
+    """Asked by wrk."""
+    assert WRK is not None
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{number}.png" for number in range(len(drawn_samples()))]
+        for file, sample in zip(files, drawn_samples(), strict=True):
+            file.write_bytes(sample.data)
+        command = [WRK, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(WRK_SCRIPT), url]
+        command += ["--", "image/png", *map(str, files)]
+        shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    told: Figures = json.loads(shown.splitlines()[-1])
+    assert not told.pop("failed"), shown
+    return told
 
 
 def two_workers_mb(folder: Path, model: Path) -> float:
