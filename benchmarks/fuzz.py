@@ -32,6 +32,8 @@ from scones.loadtest import drawn_samples
 
 BLOCK = 500
 SLOW_CALLERS = 16
+WORKERS, OWN = 2, 2
+"""Processes that classify, and those that keep them."""
 _DRIP = 0.5
 
 
@@ -96,13 +98,21 @@ async def crawl(host: str, port: int) -> None:
         await asyncio.sleep(_DRIP)
 
 
+async def settled(served: Served) -> set[int]:
+    """Its processes, once the one has ended that sees at the start how many pictures at once are best."""
+    until = time.monotonic() + 20
+    while len(processes := set(served.tree())) > OWN + WORKERS and time.monotonic() < until:
+        await asyncio.sleep(0.05)
+    return processes
+
+
 async def attack(served: Served, cases: int, seed: int) -> tuple[Findings, Health]:
     """Send all cases, a block at a time, and look after the endpoint between them."""
     parts = urlsplit(served.url)
     assert parts.hostname is not None
     assert parts.port is not None
     picture = drawn_samples()[0].data
-    known, processes, health, found = ask(served, picture)[:2], set(served.tree()), Health(), Findings()
+    known, processes, health, found = ask(served, picture)[:2], await settled(served), Health(), Findings()
     assert known[0] == 200, known
     slow = [asyncio.create_task(crawl(parts.hostname, parts.port)) for _ in range(SLOW_CALLERS)]
     endless = talks(seed, picture)
@@ -147,7 +157,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         model = given.model.absolute() if given.model else train(folder)
-        with serve(folder, "--model", str(model), "--no-capture", "--workers", "2") as (served, _):
+        with serve(folder, "--model", str(model), "--no-capture", "--workers", str(WORKERS)) as (served, _):
             found, health = asyncio.run(attack(served, given.cases, given.seed))
     fifth = max(1, len(health.memory) // 5)
     # by the second fifth every kind has come; medians, as a large picture shows for a while
