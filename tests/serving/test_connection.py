@@ -268,3 +268,31 @@ def test_a_caller_that_has_its_answer_before_it_is_done_with_is_idle_when_it_is(
         held.gate.set()
         assert answering.result()
         assert idle.result()
+
+
+def test_an_answer_that_goes_out_in_parts_while_the_endpoint_stops_is_the_last_one_there(
+    png_bytes: Png,
+) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        here.settimeout(0)
+        host = Alone()
+        asked: list[Any] = []
+        host.later = asked.append  # type: ignore[method-assign,assignment]
+        connection = Connection(here, host, host, Patience())
+        there.sendall(post(png_bytes()))
+        connection.readable(memoryview(bytearray(65536)))
+        assert host.exchange.reply(Reply(200, b"1" * 100_000))
+        assert not connection.idle
+        host.draining = True
+        there.settimeout(0.01)
+        while connection.linger not in asked:
+            with suppress(TimeoutError):
+                there.recv(65536)
+            connection.writable()
+        connection.linger()
+        there.settimeout(20)
+        while there.recv(65536):
+            pass
+        connection.close()

@@ -170,7 +170,7 @@ class Connection:
                 self._answered()
 
     def _answered(self) -> None:
-        if self._closing or self.half_closed or self._wire.behind:
+        if self._closing or self.half_closed or self._wire.behind or self._host.draining:
             self._closing = True
             self._host.later(self.linger)
         else:
