@@ -9,12 +9,9 @@ stream.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +23,7 @@ from drift_streams import BEFORE, LONGEST, Streams
 from drift_world import Measured, World, part
 from harness import progress
 from numpy.typing import NDArray
+from peer_environments import install
 
 __all__ = ["peers"]
 
@@ -73,7 +71,7 @@ def columns(measured: Measured) -> Measured:
 def shown(name: str, file: Path) -> dict[str, Any]:
     """What a peer makes of the streams."""
     place = (HOME / name).absolute()
-    if reason := install(name, place):
+    if reason := install(name, place, (SCRIPTS / f"{name}.txt").read_text()):
         return {"skipped": reason}
     progress(f"{name} …")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
@@ -101,22 +99,3 @@ def summed_up(found: dict[str, list[int | None]]) -> dict[str, Any]:
         middle = float(np.quantile(delays, 0.5, method="lower"))
         told["delays"][name] = middle if middle <= LONGEST else None
     return told
-
-
-def install(name: str, place: Path) -> str:
-    """Make a peer's environment, unless it is there; answers why it cannot be, or nothing."""
-    wanted = SCRIPTS / f"{name}.txt"
-    stamp = place / hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]
-    if stamp.exists():
-        return ""
-    progress(f"installing {name} (once) …")
-    shutil.rmtree(place, ignore_errors=True)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-    command = [str(place / "bin/python"), "-m", "pip", "install", "--quiet", "-r", str(wanted)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip says nothing"]
-        return f"pip cannot install it: {errors[-1]}"
-    stamp.touch()
-    return ""

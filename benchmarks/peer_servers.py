@@ -11,14 +11,11 @@ Alone it starts each of them, asks it for a while, and prints what it did: a che
 from __future__ import annotations
 
 import argparse
-import hashlib
 import http.client
 import importlib.metadata
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -32,6 +29,7 @@ from urllib.parse import urlsplit
 
 from endpoint_process import Served, free_port, running, train
 from harness import Claim, emit, progress
+from peer_environments import install
 
 from scones.loadtest import Load, Sample, drawn_samples, encode_request, find_target, send_load, step_of
 from scones.machine import available_cores
@@ -190,22 +188,7 @@ def _install(home: Path, name: str) -> str:
     place = (home / name).absolute()
     wanted = (SCRIPTS / f"{name}.txt").read_text()
     wanted += "".join(f"{package}=={importlib.metadata.version(package)}\n" for package in SHARED)
-    stamp = place / hashlib.sha256(wanted.encode()).hexdigest()[:16]
-    if stamp.exists():
-        return ""
-    progress(f"installing {name} (once) …")
-    shutil.rmtree(place, ignore_errors=True)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-    requirements = place / "requirements.txt"
-    requirements.write_text(wanted)
-    command = [str(place / "bin/python"), "-m", "pip", "install", "--quiet", "-r", str(requirements)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip says nothing"]
-        return f"pip cannot install it: {errors[-1]}"
-    stamp.touch()
-    return ""
+    return install(name, place, wanted)
 
 
 def _version(place: Path, name: str) -> str:

@@ -176,9 +176,10 @@ def asked_by_wrk(url: str, connections: int, seconds: float) -> Figures:
     """Asked by wrk."""
     assert WRK is not None
     with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{number}.png" for number in range(len(drawn_samples()))]
-        for file, sample in zip(files, drawn_samples(), strict=True):
-            file.write_bytes(sample.data)
+        files = []
+        for number, sample in enumerate(drawn_samples()):
+            files.append(Path(folder) / f"{number}.png")
+            files[-1].write_bytes(sample.data)
         command = [WRK, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(WRK_SCRIPT), url]
         command += ["--", "image/png", *map(str, files)]
         shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout

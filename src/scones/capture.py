@@ -31,6 +31,7 @@ __all__ = [
     "decode_lines",
     "encode_line",
     "event_hash",
+    "is_captured",
     "is_sampled",
     "read_capture",
     "read_capture_file",
@@ -223,6 +224,20 @@ def _decode(line: str | bytes, *, read: bool) -> CaptureRecord:
 def event_hash(event_id: object) -> int:
     """Eight bytes that stand for an event id: duplicates are known by it, and samples drawn."""
     return int.from_bytes(hashlib.blake2b(str(event_id).encode(errors="replace"), digest_size=8).digest())
+
+
+def is_captured(inference_id: str, share: float) -> bool:
+    """Whether an answer is of the share that is captured; of the same inference always the same.
+
+    Args:
+        inference_id: the caller's.
+        share: 0 to 1.
+
+    Example:
+        >>> [sum(is_captured(f"arrival-{number}", share) for number in range(1000)) for share in (0, 0.1, 1)]
+        [0, 102, 1000]
+    """
+    return int.from_bytes(hashlib.sha256(inference_id.encode()).digest()[:6]) < share * 2**48
 
 
 def is_sampled(event_id: object, share: float) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import pytest
+
 from scones.errors import StoreError
 
 DATA = os.environ.get("SCONES_TEST_DATA")
@@ -39,24 +41,10 @@ def check(shown: subprocess.CompletedProcess[str], data: str) -> dict[str, Any]:
     return result
 
 
-def test_a_demo_that_is_terminated_takes_its_endpoint_along_and_the_next_one_begins_from_nothing(
-    scones: Run, start_scones: Start, wait_until: Callable[..., None], tmp_path: Path
-) -> None:
-    child = start_scones("demo", cwd=tmp_path, **OFFLINE)
-    wait_until(lambda: (tmp_path / ".scones/demo/serve.log").exists() or child.poll() is not None)
-    child.terminate()
-    child.communicate(timeout=60)
-    assert child.returncode == 128 + 15
-    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert not [command for command in commands if str(tmp_path).encode() in command]
-
-    stale = tmp_path / ".scones/demo/stale"
-    stale.write_text("from the first run")
-    real = REAL.is_file()  # else SCONES_TEST_DATA names no folder with it
-    shown = scones("demo", "--json", cwd=tmp_path, **({"SCONES_CIFAR100": str(REAL)} if real else OFFLINE))
-    result = check(shown, "cifar100" if real else "synthetic")
+@pytest.mark.skipif(not REAL.is_file(), reason="SCONES_TEST_DATA names no folder with cifar-100-python.tar.gz")
+def test_the_demo_on_cifar_100_and_clean(scones: Run, tmp_path: Path) -> None:
+    result = check(scones("demo", "--json", "--archive", str(REAL), cwd=tmp_path), "cifar100")
     assert result["accuracy"] >= 0.90
-    assert not stale.exists()
 
     listed = json.loads(scones("clean", "--dry-run", "--json", cwd=tmp_path).stdout)
     assert result["report"].removeprefix(f"{tmp_path}/") in listed["files"]
@@ -67,19 +55,31 @@ def test_a_demo_that_is_terminated_takes_its_endpoint_along_and_the_next_one_beg
     assert "nothing to remove" in scones("clean", cwd=tmp_path).stderr
 
 
-def test_the_demo_offline_draws_its_own_pictures_heeds_no_settings_and_a_second_one_beside_it_is_refused(
+def test_a_terminated_demo_takes_its_endpoint_along_and_the_next_one_beside_which_another_is_refused_makes_the_same(
     start_scones: Start, wait_until: Callable[..., None], tmp_path: Path
 ) -> None:
-    (tmp_path / "scones.toml").write_text('endpoint = "prod"\nbucket = "mine"\n')
+    (tmp_path / "scones.toml").write_text('endpoint = "prod"\nbucket = "mine"\n')  # of the caller: nobody heeds it
     (tmp_path / "queue.py").write_text("raise SystemExit('imported from the folder of the caller')\n")
+    child = start_scones("demo", cwd=tmp_path, **OFFLINE)
+    wait_until(lambda: (tmp_path / ".scones/demo/serve.log").exists() or child.poll() is not None)
+    child.terminate()
+    child.communicate(timeout=60)
+    assert child.returncode == 128 + 15
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [command for command in commands if str(tmp_path).encode() in command]
+    (model,) = (tmp_path / ".scones/demo/store").glob("*/models/vehicles/*/evaluation.html")
+    stale = tmp_path / ".scones/demo/stale"
+    stale.write_text("from the first run")
+
     first = start_scones("demo", "--json", cwd=tmp_path, **OFFLINE)
-    wait_until(lambda: (tmp_path / ".scones/demo").exists() or first.poll() is not None)
+    wait_until(lambda: not stale.exists() or first.poll() is not None)
     second = start_scones("demo", cwd=tmp_path, **OFFLINE)
     assert "a demo runs in" in second.communicate(timeout=60)[1]
     assert second.returncode == StoreError.exit_code
     out, err = first.communicate(timeout=300)
-    check(subprocess.CompletedProcess(first.args, first.returncode, out, err), "synthetic")
+    result = check(subprocess.CompletedProcess(first.args, first.returncode, out, err), "synthetic")
     assert "going on with pictures that scones draws itself" in err.lower()
+    assert result["evaluation_report"] == str(model), "same data, same seed: same model"
 
 
 def test_the_demo_leaves_a_folder_alone_that_it_did_not_make(scones: Run, tmp_path: Path) -> None:

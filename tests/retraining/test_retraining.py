@@ -169,7 +169,7 @@ def learned(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return folder, found, sorted(times, key=lambda key: times[key])
 
 
-@pytest.mark.parametrize("killed", [0.1, 0.9, -3, -1])
+@pytest.mark.parametrize("killed", [0.1, 0.9, -5, -3, -1])
 def test_killed_between_two_writes_it_does_the_same_again(
     learned: tuple[Path, Retrained, list[str]], tmp_path: Path, killed: float
 ) -> None:

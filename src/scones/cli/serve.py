@@ -44,7 +44,7 @@ def serve(
     capture_prefix: Annotated[
         str | None, typer.Option(metavar="PREFIX", help="Where in the bucket they are recorded  [capture]")
     ] = None,
-    capture_share: Annotated[
+    capture_sample: Annotated[
         float, typer.Option(min=0, max=1, metavar="SHARE", help="Record this share of them, chosen by inference id")
     ] = 1,
     capture_fsync: Annotated[
@@ -103,7 +103,7 @@ def serve(
         capture = None
         if not (no_capture or in_container):  # there SageMaker itself captures, and there is no store of ours
             prefix = capture_prefix or Layout.CAPTURE
-            capture = CaptureAt(settings.store, settings.bucket, prefix, capture_share, capture_fsync)
+            capture = CaptureAt(settings.store, settings.bucket, prefix, capture_sample, capture_fsync)
         follower, named = None, load_task(settings.task).name
         if ref == "production":
             follower = Follower(open_bucket(settings.store, settings.bucket), named, settings.endpoint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,25 +12,11 @@ from scones.errors import SconesError
 from scones.functions.runtime import Runtime
 from scones.store import Layout
 
-__all__ = ["VARIANT", "capture_answer", "is_captured"]
+__all__ = ["VARIANT", "capture_answer"]
 
 VARIANT = "serverless"
 """Stands in the key where SageMaker's own capture has the production variant."""
 _log = logging.getLogger(__name__)
-
-
-def is_captured(inference_id: str, share: float) -> bool:
-    """Whether an answer is of the share that is captured; of the same inference always the same.
-
-    Args:
-        inference_id: the caller's.
-        share: 0 to 1.
-
-    Example:
-        >>> [sum(is_captured(f"arrival-{number}", share) for number in range(1000)) for share in (0, 0.1, 1)]
-        [0, 102, 1000]
-    """
-    return int.from_bytes(hashlib.sha256(inference_id.encode()).digest()[:6]) < share * 2**48
 
 
 def capture_answer(runtime: Runtime, record: CaptureRecord, started: str, *, patience: float = 3.0) -> None:

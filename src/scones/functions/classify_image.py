@@ -12,10 +12,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from scones.capture import CaptureRecord
+from scones.capture import CaptureRecord, is_captured
 from scones.contracts import Answer, Body, parse, unwrap
 from scones.errors import EndpointBusy, EndpointRejected, MessageError
-from scones.functions.answer_capture import capture_answer, is_captured
+from scones.functions.answer_capture import capture_answer
 from scones.functions.runtime import Runtime, default_runtime
 from scones.task import load_task
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from scones.picture import decode, pixels
 from scones.retraining.camera import Camera
+from scones.retraining.pictures import captured_origin
 from scones.training.trainer import Remake
 
 if TYPE_CHECKING:
@@ -58,4 +59,4 @@ def remade_by(camera: Camera, endpoint: str, seed: int) -> Remake:
 
 
 def _is_old(line: ManifestLine, endpoint: str) -> bool:
-    return not line.origin.startswith(f"{endpoint}/")
+    return not line.origin.startswith(captured_origin(endpoint, ""))

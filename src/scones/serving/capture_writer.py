@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from scones.capture import CaptureRecord, capture_key, encode_line, is_sampled
+from scones.capture import CaptureRecord, capture_key, encode_line, is_captured
 from scones.errors import StoreError
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ class CaptureWriter:
 
     def add(self, record: CaptureRecord) -> None:
         """Hand a record over; it is written soon, or counted as left out. Returns at once."""
-        # salted: else a monitor's share of the captured pictures, by the same hash, would be all of them or none
-        if self._share < 1 and not is_sampled(f"capture/{record.inference_id or record.event_id}", self._share):
+        if self._share < 1 and not is_captured(record.inference_id or record.event_id, self._share):
             return
         size = _size(record)
         with self._changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Worker"]
 
 _log = logging.getLogger(__name__)
+_ENCODE: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _UNSEEN: Final = (64, 2**20)
 """Pictures that wait for the candidate in the shadow, at most, and the bytes that each may have."""
 
@@ -187,11 +189,11 @@ class Worker:
 
     def _tell(self, job: Job, slot: Slot, probabilities: list[float]) -> None:
         inference_id = job.inference_id or job.event_id
-        text = ",".join(map(repr, probabilities))  # as JSON writes numbers
-        if "n" in text:  # nan and inf: what is no number is no answer
+        try:
+            body = _ENCODE(probabilities).encode("ascii")
+        except ValueError:  # what is no number is no answer
             self._failed([job])
             return
-        body = f"[{text}]".encode("ascii")
         capture = self._captures.get(slot.variant)
         if capture is not None:
             record = CaptureRecord(
