@@ -174,9 +174,12 @@ def pixels(image: PIL.Image.Image, size: int) -> NDArray[np.uint8]:
         uint8 array of shape (size, size, 3). A picture that already has that size passes
         pixel for pixel; others are scaled with an antialiasing bicubic filter, each side by itself.
     """
+    return _square(_to_rgb(_upright(image)), size)
+
+
+def _square(image: PIL.Image.Image, size: int) -> NDArray[np.uint8]:
     import numpy as np
 
-    image = _to_rgb(_upright(image))
     if image.size != (size, size):
         image = image.resize((size, size), PIL.Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
     return np.asarray(image)
@@ -196,7 +199,7 @@ def model_input(data: bytes, size: int, *, name: str = "the picture") -> NDArray
     Raises:
         PictureError: it is no picture that can be read.
     """
-    return pixels(decode(data, name=name, at_least=_JPEG_MARGIN * size), size)
+    return _square(decode(data, name=name, at_least=_JPEG_MARGIN * size), size)
 
 
 def content_hash(image: PIL.Image.Image) -> str:

@@ -97,17 +97,14 @@ _FIGURES: Final = (
     ),
     _Figure("batch_pictures", "histogram", "Pictures that are inferred at once.", buckets=_PICTURES),
 )
-_BY_NAME: Final = {figure.name: figure for figure in _FIGURES}
-_FIRST: Final = dict(
-    zip(_BY_NAME, accumulate((figure.width * len(figure.values) for figure in _FIGURES), initial=0), strict=False)
-)
+*_STARTS, _TOLD = accumulate((figure.width * len(figure.values) for figure in _FIGURES), initial=0)
+_FIRST: Final = dict(zip((figure.name for figure in _FIGURES), _STARTS, strict=True))
 _AT: Final = {
-    (figure.name, value): _FIRST[figure.name] + number * figure.width
+    (figure.name, value): (_FIRST[figure.name] + number * figure.width, figure.buckets)
     for figure in _FIGURES
     for number, value in enumerate(figure.values)
 }
-"""The first cell of each figure and value of its label."""
-_TOLD: Final = sum(figure.width * len(figure.values) for figure in _FIGURES)
+"""Of each figure and value of its label: the first cell, and the bounds of its buckets."""
 _TURN, _BUSY, _WIDTH = _TOLD, _TOLD + 1, _TOLD + 2
 """Two more cells say when the loop last turned, and since when the worker computes."""
 
@@ -128,17 +125,17 @@ class Row:
 
     def add(self, figure: str, value: str = "", amount: float = 1) -> None:
         """Count one more, or so many; what has no such label is not counted."""
-        at = _AT.get((figure, value))
-        if at is not None:
-            self._cells[at] += amount
+        found = _AT.get((figure, value))
+        if found is not None:
+            self._cells[found[0]] += amount
 
     def set(self, figure: str, amount: float) -> None:
         """Say how many there are now."""
-        self._cells[_AT[figure, ""]] = amount
+        self._cells[_AT[figure, ""][0]] = amount
 
     def observe(self, figure: str, amount: float, value: str = "") -> None:
         """Count an observation of a histogram."""
-        buckets, at = _BY_NAME[figure].buckets, _AT[figure, value]
+        at, buckets = _AT[figure, value]
         self._cells[at + bisect_left(buckets, amount)] += 1
         self._cells[at + len(buckets) + 1] += amount
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import NamedTuple
 
 __all__ = ["CONTINUE", "Head", "Reply"]
 
@@ -38,8 +39,7 @@ class Head:
     expects: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer.
 
     Attributes:

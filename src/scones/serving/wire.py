@@ -6,7 +6,6 @@ httptools, which is Node's llhttp, does the reading; it refuses what two servers
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -72,8 +71,8 @@ class Wire:
         self.size = 0
         self.most: int | None = None
         self._target = b""
-        self._lines: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
+        self._headers: dict[str, str] = {}
+        self._lines = self._hosts = self._head_bytes = 0
         self._received = 0
         self._chunks: list[bytes] = []
 
@@ -119,18 +118,21 @@ class Wire:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser, for trailers too: they are nothing to us."""
-        if self.head is None and not self.complete:
-            self._lines.append((name, value))
+        if self.head is not None or self.complete:
+            return
+        key = name.lower().decode("latin-1")
+        self._headers.setdefault(key, value.decode("latin-1"))
+        self._lines += 1
+        self._hosts += key == "host"
+        self._head_bytes += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
         """Called by the parser: nothing of the body has come yet."""
         if self.complete or self.fault is not None:
             return
-        lines, version = self._lines, self._parser.get_http_version()
-        # backwards, so that of several the first stays
-        headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in reversed(lines)}
-        self._head_bytes = len(self._target) + sum([len(name) + len(value) + 4 for name, value in lines])
-        self.fault = next(self._faults_of_head(headers, version), None)
+        headers, version = self._headers, self._parser.get_http_version()
+        self._head_bytes += len(self._target)
+        self.fault = self._fault_of_head(headers, version)
         if self.fault is None:
             self.head = Head(
                 method=self._parser.get_method().decode("latin-1"),
@@ -142,26 +144,30 @@ class Wire:
                 expects="expect" in headers and version == "1.1",
             )
 
-    def _faults_of_head(self, headers: dict[str, str], version: str) -> Iterator[Fault]:
+    def _fault_of_head(self, headers: dict[str, str], version: str) -> Fault | None:
         limits = self._limits
-        if len(self._lines) > limits.headers or self._head_bytes > limits.head_bytes:
-            yield self._too_long
+        if self._lines > limits.headers or self._head_bytes > limits.head_bytes:
+            return self._too_long
         if len(self._target) > limits.target_bytes:
-            yield Fault(414, f"the path has more than {limits.target_bytes} bytes: shorten it")
+            return Fault(414, f"the path has more than {limits.target_bytes} bytes: shorten it")
         if version not in ("1.0", "1.1"):
-            yield Fault(400, f"HTTP/{version} is not spoken here: use HTTP/1.1")
-        if version == "1.1" and "host" not in headers:
-            yield Fault(400, "there is no Host header: send one")
-        if len(headers) < len(self._lines) and sum(name.lower() == b"host" for name, _ in self._lines) > 1:
-            yield Fault(400, "there are two Host headers: send one")
+            return Fault(400, f"HTTP/{version} is not spoken here: use HTTP/1.1")
+        if version == "1.1" and self._hosts == 0:
+            return Fault(400, "there is no Host header: send one")
+        if self._hosts > 1:
+            return Fault(400, "there are two Host headers: send one")
         coding = headers.get("transfer-encoding")
-        if coding is not None and (coding := coding.strip().lower()) != "chunked":
-            yield Fault(400, f"transfer encoding {coding[:40]!r} is not taken: send a Content-Length, or plain chunks")
-        if coding is not None and version == "1.0":
-            yield Fault(400, "HTTP/1.0 has no chunks: send a Content-Length")
+        if coding is not None:
+            if (coding := coding.strip().lower()) != "chunked":
+                return Fault(
+                    400, f"transfer encoding {coding[:40]!r} is not taken: send a Content-Length, or plain chunks"
+                )
+            if version == "1.0":
+                return Fault(400, "HTTP/1.0 has no chunks: send a Content-Length")
         expected = headers.get("expect")
         if expected is not None and expected.strip().lower() != "100-continue":
-            yield Fault(417, f"expectation {expected[:40]!r} cannot be met: leave it out")
+            return Fault(417, f"expectation {expected[:40]!r} cannot be met: leave it out")
+        return None
 
     def on_body(self, part: bytes) -> None:
         """Called by the parser, with a part of it."""

@@ -171,7 +171,7 @@ class Worker:
     def _answer(self, ready: list[_Ready], lineup: Lineup) -> None:
         slot = ready[0].slot
         begun = time.perf_counter()
-        rows = slot.classifier.predict(np.stack([one.pixels for one in ready]))[0].tolist()
+        rows = slot.classifier.predict(np.array([one.pixels for one in ready]))[0].tolist()
         inferred = time.perf_counter()
         for one, row in zip(ready, rows, strict=True):
             if one.job.trace is not None:
