@@ -39,7 +39,7 @@ def serve(
     ] = None,
     endpoint: EndpointOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that classify  [one for each core]")] = None,
-    max_queue: Annotated[int, typer.Option(min=1, help="Requests inside a process at once; one more gets a 503")] = 64,
+    max_queue: Annotated[int, typer.Option(min=1, help="Requests inside a process at once; one more gets a 503")] = 40,
     no_capture: Annotated[bool, typer.Option("--no-capture", help="Do not record requests and answers")] = False,
     capture_prefix: Annotated[
         str | None, typer.Option(metavar="PREFIX", help="Where in the bucket they are recorded  [capture]")

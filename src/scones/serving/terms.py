@@ -55,7 +55,7 @@ class Terms:
     """
 
     endpoint: str
-    max_queue: int = 64
+    max_queue: int = 40
     max_bytes: int | None = None
     queue_seconds: float = 60.0
     patience: Patience = Patience()

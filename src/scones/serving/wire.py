@@ -6,6 +6,7 @@ httptools, which is Node's llhttp, does the reading; it refuses what two servers
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -132,7 +133,7 @@ class Wire:
             return
         headers, version = self._headers, self._parser.get_http_version()
         self._head_bytes += len(self._target)
-        self.fault = self._fault_of_head(headers, version)
+        self.fault = next(self._faults_of_head(headers, version), None)
         if self.fault is None:
             self.head = Head(
                 method=self._parser.get_method().decode("latin-1"),
@@ -144,30 +145,26 @@ class Wire:
                 expects="expect" in headers and version == "1.1",
             )
 
-    def _fault_of_head(self, headers: dict[str, str], version: str) -> Fault | None:
+    def _faults_of_head(self, headers: dict[str, str], version: str) -> Iterator[Fault]:
         limits = self._limits
         if self._lines > limits.headers or self._head_bytes > limits.head_bytes:
-            return self._too_long
+            yield self._too_long
         if len(self._target) > limits.target_bytes:
-            return Fault(414, f"the path has more than {limits.target_bytes} bytes: shorten it")
+            yield Fault(414, f"the path has more than {limits.target_bytes} bytes: shorten it")
         if version not in ("1.0", "1.1"):
-            return Fault(400, f"HTTP/{version} is not spoken here: use HTTP/1.1")
+            yield Fault(400, f"HTTP/{version} is not spoken here: use HTTP/1.1")
         if version == "1.1" and self._hosts == 0:
-            return Fault(400, "there is no Host header: send one")
+            yield Fault(400, "there is no Host header: send one")
         if self._hosts > 1:
-            return Fault(400, "there are two Host headers: send one")
+            yield Fault(400, "there are two Host headers: send one")
         coding = headers.get("transfer-encoding")
-        if coding is not None:
-            if (coding := coding.strip().lower()) != "chunked":
-                return Fault(
-                    400, f"transfer encoding {coding[:40]!r} is not taken: send a Content-Length, or plain chunks"
-                )
-            if version == "1.0":
-                return Fault(400, "HTTP/1.0 has no chunks: send a Content-Length")
+        if coding is not None and (coding := coding.strip().lower()) != "chunked":
+            yield Fault(400, f"transfer encoding {coding[:40]!r} is not taken: send a Content-Length, or plain chunks")
+        if coding is not None and version == "1.0":
+            yield Fault(400, "HTTP/1.0 has no chunks: send a Content-Length")
         expected = headers.get("expect")
         if expected is not None and expected.strip().lower() != "100-continue":
-            return Fault(417, f"expectation {expected[:40]!r} cannot be met: leave it out")
-        return None
+            yield Fault(417, f"expectation {expected[:40]!r} cannot be met: leave it out")
 
     def on_body(self, part: bytes) -> None:
         """Called by the parser, with a part of it."""
