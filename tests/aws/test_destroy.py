@@ -19,7 +19,7 @@ from scones.aws.destroy import destroy
 from scones.aws.inventory import Found, take_inventory
 from scones.aws.listing import KINDS
 from scones.aws.names import TAG, Names
-from scones.cli import app
+from scones.cli import command_line
 from scones.errors import LeftBehind
 from tests.aws import moto_gaps
 from tests.aws.populated import VERSIONS, populate, put_job, put_versions, strangers
@@ -84,7 +84,7 @@ def everything(account: Account) -> set[tuple[str, str]]:
 
 
 def scones(*arguments: str, typed: str = "") -> Result:
-    return CliRunner().invoke(app, ["aws", "destroy", *arguments], input=typed)
+    return CliRunner().invoke(command_line("aws"), ["aws", "destroy", *arguments], input=typed)
 
 
 def test_nothing_of_the_stack_is_left_and_nothing_of_others_is_touched(

@@ -23,7 +23,7 @@ from scones.aws.inventory import take_inventory
 from scones.aws.names import Names
 from scones.aws.packages import Package
 from scones.bundle import read_bundle
-from scones.cli import app
+from scones.cli import command_line
 from scones.dispatch import add_orders, sample_orders
 from scones.errors import StackFailed
 from scones.monitoring.watch.records import Standing
@@ -84,7 +84,7 @@ SETS = ("--set", f"FunctionRuntime={PYTHON}", "--set", f"FunctionArchitecture={H
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["aws", *arguments, "--json"])
+    return CliRunner().invoke(command_line("aws"), ["aws", *arguments, "--json"])
 
 
 def scones(*arguments: str) -> Any:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from scones.aws.account import Account
 from scones.aws.logs import APPLICATION, PARTS, LogEvent, LogGroup, find_groups, follow_logs, read_logs
 from scones.aws.names import Names
-from scones.cli import app
+from scones.cli import command_line
 from scones.errors import AwsAccess, SettingsError
 from tests.aws.populated import put_job, write_log
 from tests.aws.refusing import refuse
@@ -31,7 +31,7 @@ def ago(seconds: float) -> datetime:
 
 
 def scones(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["aws", "logs", *arguments])
+    return CliRunner().invoke(command_line("aws"), ["aws", "logs", *arguments])
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from scones.aws.account import Account
 from scones.aws.names import Names
 from scones.aws.stack_events import StackEvent
 from scones.aws.stance import apply_standing
-from scones.cli import app
+from scones.cli import command_line
 from scones.errors import AwsError, StackFailed
 from scones.monitoring.watch.records import Stance, Standing
 from scones.monitoring.watch.standings import newest_standing, stand
@@ -47,7 +47,7 @@ def take(account: Account, names: Names) -> Callable[..., Standing]:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["aws", "stance", *arguments])
+    return CliRunner().invoke(command_line("aws"), ["aws", "stance", *arguments])
 
 
 def floor(account: Account) -> str:

@@ -25,7 +25,7 @@ from scones.aws.jobs import follow_job, read_curve
 from scones.aws.names import TAG, Names
 from scones.aws.training import Attempt, Order, find_attempt, start_job, training_request
 from scones.bundle import read_bundle
-from scones.cli import app
+from scones.cli import command_line
 from scones.errors import AwsError
 from scones.picture import encode_png
 from scones.registry import history, list_models
@@ -108,7 +108,7 @@ def sagemaker(
 
 
 def run(*words: str) -> Result:
-    return CliRunner().invoke(app, ["aws", "train", *words], env={"COLUMNS": "200"})
+    return CliRunner().invoke(command_line("aws"), ["aws", "train", *words], env={"COLUMNS": "200"})
 
 
 def order(dataset: Dataset, *, spot: bool = True, minutes: int = 60, **parameters: Any) -> Order:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from typer.testing import CliRunner
 
-from scones.cli import app
+from scones.cli import command_line
 from scones.errors import EndpointError, SettingsError
 from scones.http_server import background_server
 
@@ -22,7 +22,7 @@ QUICK = ("--connections", "1,2", "--seconds", "0.2", "--p99-ms", "5000")
 
 
 def _run(*arguments: str) -> Any:
-    return CliRunner().invoke(app, ["bench", "endpoint", *arguments])
+    return CliRunner().invoke(command_line("bench"), ["bench", "endpoint", *arguments])
 
 
 async def _answer(request: Request) -> JSONResponse:

@@ -13,9 +13,9 @@ import pytest
 
 from scones import __version__ as scones_version
 from scones import errors
-from scones.cli import app
+from scones.cli import command_line
 
-VERBS = sorted(command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback)
+VERBS = sorted(command.name for command in command_line().registered_commands if command.name)
 
 
 Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
@@ -99,7 +99,7 @@ def test_every_error_has_an_exit_code_of_its_own_and_stands_in_the_tree() -> Non
 
 
 def test_help_is_quick_because_it_loads_no_room() -> None:
-    code = "import sys; from scones.cli import app; print(*sys.modules)"
+    code = "import sys; from scones.cli import command_line; command_line(); print(*sys.modules)"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )

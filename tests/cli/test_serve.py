@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from scones.bundle import read_bundle
 from scones.capture import read_capture
-from scones.cli import app
+from scones.cli import command_line
 from scones.errors import BundleError, PortInUse, SettingsError
 from scones.listening import bind
 from scones.store import open_bucket
@@ -52,7 +52,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def _invoke(*arguments: str) -> Any:
-    return CliRunner().invoke(app, ["serve", *arguments])
+    return CliRunner().invoke(command_line("serve"), ["serve", *arguments])
 
 
 def test_it_says_when_it_is_ready_and_sigterm_loses_nothing_of_the_capture(

@@ -6,50 +6,47 @@ import os
 import signal
 import sys
 import traceback
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Final
 
 import typer
 
-from scones.cli.answer import answer
-from scones.cli.aws import aws
-from scones.cli.batch import batch
-from scones.cli.bench import bench
-from scones.cli.classify import classify
-from scones.cli.clean import clean
-from scones.cli.compare import compare
-from scones.cli.crossvalidate import crossvalidate
-from scones.cli.dead_letters import dead_letters
-from scones.cli.demo import demo
-from scones.cli.evaluate import evaluate
-from scones.cli.executions import executions
-from scones.cli.forget import forget
-from scones.cli.generate import generate
-from scones.cli.models import models
-from scones.cli.monitor import monitor
-from scones.cli.notify import notify
-from scones.cli.orders import orders
-from scones.cli.pretrain import pretrain
-from scones.cli.promote import promote
-from scones.cli.retrain import retrain
-from scones.cli.reviews import reviews
-from scones.cli.rollback import rollback
-from scones.cli.run import run
-from scones.cli.serve import serve
-from scones.cli.stage import stage
-from scones.cli.task import task
-from scones.cli.train import train
-from scones.cli.workflow import workflow
 from scones.errors import SconesError
 
-__all__ = ["app", "main"]
+__all__ = ["VERBS", "command_line", "main"]
 
-app = typer.Typer(
-    name="scones",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+VERBS: Final = (
+    "demo",
+    "stage",
+    "train",
+    "evaluate",
+    "promote",
+    "rollback",
+    "retrain",
+    "models",
+    "compare",
+    "crossvalidate",
+    "classify",
+    "batch",
+    "serve",
+    "generate",
+    "run",
+    "dead-letters",
+    "executions",
+    "reviews",
+    "answer",
+    "orders",
+    "forget",
+    "clean",
+    "pretrain",
+    "aws",
+    "bench",
+    "monitor",
+    "notify",
+    "task",
+    "workflow",
 )
+"""In the order of the help. Each is a function or a group of its name, in a module of its name."""
 _debug = False
 
 
@@ -61,7 +58,6 @@ def _tell_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error")] = False,
     version: Annotated[  # noqa: ARG001 - its callback does it
@@ -81,46 +77,33 @@ def _root(
     _debug = debug
 
 
-for _verb in (
-    demo,
-    stage,
-    train,
-    evaluate,
-    promote,
-    rollback,
-    retrain,
-    models,
-    compare,
-    crossvalidate,
-    classify,
-    batch,
-    serve,
-    generate,
-    run,
-    dead_letters,
-    executions,
-    reviews,
-    answer,
-    orders,
-    forget,
-    clean,
-    pretrain,
-):
-    app.command()(_verb)
-app.add_typer(aws, name="aws")
-app.add_typer(bench, name="bench")
-app.add_typer(monitor, name="monitor")
-app.add_typer(notify, name="notify")
-app.add_typer(task, name="task")
-app.add_typer(workflow, name="workflow")
+def command_line(*verbs: str) -> typer.Typer:
+    """All of it, or some of its verbs: to build them all takes longer than most of them work."""
+    made = typer.Typer(
+        name="scones",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_root)
+    for verb in verbs or VERBS:
+        name = verb.replace("-", "_")
+        found = getattr(import_module(f"scones.cli.{name}"), name)
+        if isinstance(found, typer.Typer):
+            made.add_typer(found, name=verb)
+        else:
+            made.command(verb)(found)
+    return made
 
 
 def main() -> None:
     """Run the command line; an error is one clear line and its own exit code."""
     if os.getpid() == 1:  # of a container: the kernel keeps signals from it that it has no handler for
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
-        app()
+        command_line(*[verb for verb in VERBS if verb == first])()
     except Exception as error:  # noqa: BLE001 - the last place where a person can be told in one line
         if _debug:
             traceback.print_exc()
