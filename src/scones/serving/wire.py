@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -75,12 +76,12 @@ class Wire:
         self._headers: dict[str, str] = {}
         self._lines = self._hosts = self._head_bytes = 0
         self._received = 0
-        self._chunks: list[bytes] = []
+        self._body = BytesIO()
 
     @property
     def body(self) -> bytes:
         """What came of the body."""
-        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        return self._body.getvalue()
 
     def receive(self, data: bytes | memoryview) -> None:
         """Take what came in."""
@@ -88,6 +89,9 @@ class Wire:
             return
         if self.complete:
             self.behind = True
+            return
+        if self.head is not None and self.head.length is not None:
+            self._receive_rest(data, self.head.length - self.size)
             return
         self._received += len(data)
         try:
@@ -105,6 +109,15 @@ class Wire:
                 self.fault = self._too_long
         elif self._received > self._head_bytes + self._limits.framing_bytes + 9 * self.size:
             self._refuse(400, "the body's chunks are mostly wrapping: send larger ones")
+
+    def _receive_rest(self, data: bytes | memoryview, left: int) -> None:
+        """Of a body whose length is known nothing is to be read but how much there is: without the parser's copy."""
+        self.on_body(data[:left])
+        if len(data) < left:
+            return
+        self.complete = True
+        self.behind = len(data) > left
+        self._parser = HttpRequestParser(self)  # the other one still waits for the body
 
     def on_message_begin(self) -> None:
         """Called by the parser."""
@@ -166,13 +179,13 @@ class Wire:
         if expected is not None and expected.strip().lower() != "100-continue":
             yield Fault(417, f"expectation {expected[:40]!r} cannot be met: leave it out")
 
-    def on_body(self, part: bytes) -> None:
+    def on_body(self, part: bytes | memoryview) -> None:
         """Called by the parser, with a part of it."""
         if self.complete or self.head is None:
             return
         self.size += len(part)
         if self.most is None or self.size <= self.most:
-            self._chunks.append(part)
+            self._body.write(part)
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
