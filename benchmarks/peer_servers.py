@@ -110,8 +110,8 @@ def peers(model: Path, *, workers: int | None = None, home: Path = HOME) -> list
         command = [python("bentoml"), "-m", "bentoml", "serve", "bentoml_service:Service", "--host", "127.0.0.1"]
         return [*command, "--port", f"{port}"], shared | {"BENTOML_HOME": str(folder), "BENTOML_DO_NOT_TRACK": "True"}
 
-    def torchserve(folder: Path, port: int) -> Started:
-        return _torchserve(python("torchserve"), folder, port, count, shared)
+    def torchserve(batch: int) -> Callable[[Path, int], Started]:
+        return lambda folder, port: _torchserve(python("torchserve"), folder, port, count, batch, shared)
 
     reasons = {name: _install(home, name) for name in ("asgi", "litserve", "bentoml", "torchserve")}
     if not reasons["torchserve"] and shutil.which("java") is None:
@@ -122,10 +122,11 @@ def peers(model: Path, *, workers: int | None = None, home: Path = HOME) -> list
         ("fastapi", f"uvicorn, {each}, ONNX Runtime's own threads", "asgi", "/invocations", asgi("fastapi")),
         ("litserve", f"{each}, {count} API servers, batches of 8", "litserve", "/invocations", litserve),
         ("bentoml", each, "bentoml", "/invocations", bentoml),
-        ("torchserve", f"{each}, batches of 8", "torchserve", "/predictions/m", torchserve),
+        ("torchserve", f"{each}, batches of 8", "torchserve", "/predictions/m", torchserve(8)),
+        ("torchserve_single", f"{each}, its default of single pictures", "torchserve", "/predictions/m", torchserve(1)),
     ]
     return [
-        Peer(name, setting, _version(home / where, name), path, reasons[where], start)
+        Peer(name, setting, _version(home / where, name.partition("_")[0]), path, reasons[where], start)
         for name, setting, where, path, start in made
     ]
 
@@ -144,7 +145,7 @@ def answers(url: str, sample: Sample) -> bool:
         connection.close()
 
 
-def _torchserve(python: str, folder: Path, port: int, workers: int, shared: dict[str, str]) -> Started:
+def _torchserve(python: str, folder: Path, port: int, workers: int, batch: int, shared: dict[str, str]) -> Started:
     """TorchServe takes all that it needs from files; all its ports are free ones, as others may run beside it."""
     handler = {"modelName": "m", "modelVersion": "1.0", "handler": "torchserve_handler.py"}
     manifest = {"model": handler, "archiverVersion": "0.12.0", "createdOn": "01/11/2026 00:00:00"}
@@ -154,7 +155,7 @@ def _torchserve(python: str, folder: Path, port: int, workers: int, shared: dict
             archive.write(SCRIPTS / name, name)
     model = {
         "defaultVersion": True, "marName": "m.mar", "minWorkers": workers, "maxWorkers": workers,
-        "batchSize": 8, "maxBatchDelay": 2, "responseTimeout": 60,
+        "batchSize": batch, "maxBatchDelay": 2, "responseTimeout": 60,
     }  # fmt: skip
     lines = [
         f"inference_address=http://127.0.0.1:{port}",

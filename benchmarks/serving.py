@@ -45,7 +45,14 @@ from scones.picture import model_input
 FLOOR = Path(__file__).with_name("serving_floor.py")
 WRK, WRK_SCRIPT = shutil.which("wrk"), Path(__file__).with_name("wrk.lua")
 CONNECTIONS = 64
-TARGETS = {"litserve": ">= 3", "bentoml": ">= 3", "torchserve": ">= 2.5", "starlette": ">= 1.2", "fastapi": ">= 1.2"}
+TARGETS = {
+    "litserve": ">= 3",
+    "bentoml": ">= 3",
+    "torchserve": ">= 2.5",
+    "torchserve_single": ">= 2.5",
+    "starlette": ">= 1.2",
+    "fastapi": ">= 1.2",
+}
 Figures = dict[str, float]
 Found = dict[str, list[Figures]]
 
