@@ -45,9 +45,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         model = str(given.model.absolute() if given.model else train(folder))
+        fixed = ("--model", model, "--max-queue", "128")
         with ExitStack() as stack:
-            plain, _ = stack.enter_context(serve(folder, "--model", model, "--no-capture"))
-            capturing, _ = stack.enter_context(serve(folder, "--model", model, "--capture-prefix", "seen"))
+            plain, _ = stack.enter_context(serve(folder, *fixed, "--no-capture"))
+            capturing, _ = stack.enter_context(serve(folder, *fixed, "--capture-prefix", "seen"))
             made, answered = {}, 0
             for name, served in (("without", plain), ("with", capturing)):
                 target = find_target(served.url)

@@ -141,27 +141,39 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], object], log: Pa
 
 
 @contextmanager
-def serve(folder: Path, *arguments: str, seconds: float = 60.0) -> Iterator[tuple[Served, dict[str, Any]]]:
+def serve(
+    folder: Path,
+    *arguments: str,
+    seconds: float = 60.0,
+    scones: Sequence[str] = ("-m", "scones"),
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[tuple[Served, dict[str, Any]]]:
     """Run ``scones serve`` in a folder until the block ends; also what it says when it is ready.
 
     Args:
         folder: its working directory, so that ``.scones/store`` in it is its store.
         *arguments: as on the command line.
         seconds: how long it may take to be ready.
+        scones: what Python is to run.
+        variables: of the environment, besides ours.
     """
     handle, name = tempfile.mkstemp(prefix="serve-", suffix=".log", dir=folder)
     os.close(handle)
     log, out = Path(name), Path(name).with_suffix(".out")
-    command = [sys.executable, "-m", "scones", "serve", "--port", "0", "--json", *arguments]
+    command = [sys.executable, *scones, "serve", "--port", "0", "--json", *arguments]
+    environment = os.environ | dict(variables or {})
     with out.open("wb") as told, log.open("wb") as errors:
-        process = subprocess.Popen(command, cwd=folder, stdout=told, stderr=errors, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=told, stderr=errors, start_new_session=True
+        )
     try:
         _wait(process, lambda: out.read_text().endswith("\n"), log, seconds)
         said = json.loads(out.read_text())
         yield Served(f"{said['url']}/invocations", process.pid), said
     finally:
         end(process)
-    trouble = log.read_text(errors="replace")
+    lines = log.read_text(errors="replace").splitlines(keepends=True)
+    trouble = "".join(line for line in lines if not line.startswith("{"))  # those are the access log
     if trouble:
         print(trouble, file=sys.stderr, end="")
 

@@ -58,7 +58,8 @@ def _invoke(*arguments: str) -> Any:
 def test_it_says_when_it_is_ready_and_sigterm_loses_nothing_of_the_capture(
     start: Callable[..., subprocess.Popen[str]], model: Path, tmp_path: Path, png_bytes: Callable[..., bytes]
 ) -> None:
-    process = start("--model", str(model), "--port", "0", "--json", "--endpoint", "bays", "--capture-prefix", "seen")
+    named = ("--endpoint", "bays", "--capture-prefix", "seen", "--access-log")
+    process = start("--model", str(model), "--port", "0", "--json", *named)
     assert process.stdout is not None
     ready = json.loads(process.stdout.readline())
     assert ready.keys() == {"url", "endpoint", "model_version", "threshold", "pid"}
@@ -75,7 +76,8 @@ def test_it_says_when_it_is_ready_and_sigterm_loses_nothing_of_the_capture(
 
     process.send_signal(signal.SIGTERM)
     rest, errors = process.communicate(timeout=20)
-    assert (process.returncode, rest, errors) == (0, "", "")
+    assert (process.returncode, rest) == (0, "")
+    assert [json.loads(line)["status"] for line in errors.splitlines()] == [200] * 3, "the access log, as JSON alone"
     captured = read_capture(open_bucket(str(tmp_path / ".scones/store"), "scones"), "seen/bays")
     assert len(list(captured)) == 3
 

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from scones.capture import read_capture
 from scones.classifier import Classifier
 from scones.contracts import Answer
 from scones.errors import BundleError, SettingsError
-from scones.serving import VARIANT, CaptureWriter, Endpoint, Lineup, Slot, Terms
+from scones.serving import VARIANT, CaptureWriter, Endpoint, Lineup, Slot, Terms, background_endpoint
 from scones.serving.terms import Patience
 from scones.store import Bucket
 
@@ -237,16 +238,22 @@ def test_a_request_whose_caller_has_gone_is_not_computed(
     assert gated.calls == 2
 
 
+@pytest.mark.parametrize("logged", [True, False])
 def test_the_access_log_has_a_line_a_request_and_no_picture(
-    start_endpoint: Start, send: Send, png_bytes: Png, access_lines: _Statuses
+    tiny_bundle: Callable[..., bytes], send: Send, access_lines: _Statuses, logged: bool
 ) -> None:
-    url = start_endpoint(access_log=True)
-    send(url, "/invocations", png_bytes())
-    [line] = access_lines.lines
-    assert line.keys() == {"event_id", "path", "status", "ms"}
-    quiet = start_endpoint()
-    send(quiet, "/invocations", png_bytes())
-    assert len(access_lines.lines) == 1
+    classifier = Classifier(*read_bundle(tiny_bundle()))
+    terms = Terms("bays", access_log=logged)
+    with background_endpoint(Endpoint(Lineup(Slot(VARIANT, classifier, 0.9)), terms)) as url:
+        for path in ("/invocations", "/endpoints/bays/invocations"):
+            send(url, path, b"no picture", {"X-Amzn-SageMaker-Inference-Id": "arrival-1"})
+        send(url, "/ping")
+    assert [line["status"] for line in access_lines.lines] == [400, 424] * logged, "what the caller was told"
+    for line in access_lines.lines:
+        assert line.keys() == {"time", "event_id", "inference_id", "path", "status", "ms"}
+        assert line["inference_id"] == "arrival-1"
+        assert line["event_id"] != "arrival-1"
+        assert datetime.now(UTC) - datetime.fromisoformat(line["time"]) < timedelta(minutes=1)
 
 
 def test_every_answer_is_captured_with_picture_ids_and_threshold(

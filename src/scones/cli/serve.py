@@ -50,7 +50,7 @@ def serve(
     capture_fsync: Annotated[
         bool, typer.Option("--capture-fsync", help="Wait for the disk after each file: it outlives a power cut")
     ] = False,
-    access_log: Annotated[bool, typer.Option("--access-log", help="Log each request as a line of JSON")] = False,
+    access_log: Annotated[bool, typer.Option("--access-log", help="Log each request, a line of JSON")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Serve a task's model as an endpoint that speaks SageMaker's container contract and its runtime path.
@@ -67,8 +67,6 @@ def serve(
 
     With `--json`, one line on stdout says when it is ready, and where.
     """
-    import logging
-
     from scones.errors import SettingsError
     from scones.listening import listening_url
     from scones.machine import available_cores
@@ -81,9 +79,7 @@ def serve(
     traces = traces_wanted(os.environ)
     in_container = not (model or model_dir) and holds_model(SAGEMAKER_MODEL_DIR)
     ref = SAGEMAKER_MODEL_DIR if in_container else model_dir or model or "production"
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if access_log:
-        logging.getLogger("scones.serving.access").setLevel(logging.INFO)
+    _set_up_logs(access_log=access_log)
 
     host = host or ("0.0.0.0" if in_container else "127.0.0.1")  # noqa: S104 - SageMaker asks from outside the container
     listeners = bind_all(host, _sagemakers_port() if port is None else port, workers or available_cores())
@@ -119,6 +115,18 @@ def serve(
             follower.outcome(plan, None)
             follower.follow(processes.serve, processes.row)
         processes.run(follower.outcome if follower else lambda *_: None)
+
+
+def _set_up_logs(*, access_log: bool) -> None:
+    import logging
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if access_log:  # JSON alone, as what collects logs expects it
+        logger, lines = logging.getLogger("scones.serving.access"), logging.StreamHandler()
+        lines.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(lines)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
 
 
 def _only(ref: Path | str, task: str, settings: Settings) -> Plan:

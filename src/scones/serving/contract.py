@@ -14,6 +14,7 @@ from scones.serving.exchange import Exchange
 from scones.serving.figures import EXPOSITION, Figures, Row
 from scones.serving.intake import content_type, inference_id
 from scones.serving.job import Desk, Job
+from scones.serving.logbook import Logbook
 from scones.serving.message import Head, Reply
 from scones.serving.refusal import VALIDATION_ERROR, Refusal, container_reply, runtime_reply
 from scones.serving.tracing import Trace, Tracing
@@ -56,33 +57,35 @@ class Contract:
         self._worker = worker
         self._figures = figures
         self._row = row
-        self._desk = Desk(row, access_log=terms.access_log)
+        self._logbook = None
+        if terms.access_log or tracing is not None:
+            self._logbook = Logbook(access_log=terms.access_log, tracing=tracing)
+        self._desk = Desk(row, self._logbook)
         self._endpoint = terms.endpoint
         self._max_queue = terms.max_queue
         self._max_bytes = MAX_BYTES if terms.max_bytes is None else terms.max_bytes
         self._new_id = new_id
-        self._tracing = tracing
+        self._traced = tracing is not None
 
     def judge(self, exchange: Exchange) -> Reply | int:
         """Answer what needs no picture; of a picture say how many bytes it may have."""
         head = exchange.head
         if head.path in ("/ping", "/metrics"):
             if head.method not in ("GET", "HEAD"):
-                return self._no_such_thing(head, 405, _GET)
+                return self._refused(_no_such_thing(head, 405, _GET))
             return Reply(200) if head.path == "/ping" else self._metrics()
         name, face = self._endpoint, container_reply
         if head.path != "/invocations":
             found = _RUNTIME.fullmatch(head.path)
             if found is None:
-                return self._no_such_thing(head, 404)
+                return self._refused(_no_such_thing(head, 404))
             name, face = found[1], runtime_reply
-        if head.method != "POST":
-            if self._tracing is not None:
-                self._tracing.end(Trace(self._tracing, exchange), 405, 405)
-            return self._no_such_thing(head, 405, _POST)
         job = exchange.call = Job(exchange, self._desk, face, self._new_id())
-        if self._tracing is not None:
-            job.trace = Trace(self._tracing, exchange)
+        if self._traced:
+            job.trace = Trace()
+        if head.method != "POST":
+            job.face = container_reply
+            return job.refusal(_no_such_thing(head, 405, _POST))
         try:
             self._admit(job, name)
         except Refusal as refusal:
@@ -133,8 +136,7 @@ class Contract:
         name = _NAMES.get(status, EndpointRejected.__name__)
         refusal = Refusal(status, name, message)
         if exchange is None or exchange.call is None:
-            self._desk.count(status)
-            return container_reply(refusal)
+            return self._refused(refusal)
         job: Job = exchange.call
         return job.refusal(refusal)
 
@@ -149,13 +151,24 @@ class Contract:
         self._row.turned(time.monotonic())
         self._row.set("inside", self._desk.inside)
         self._row.set("connections", connections)
+        self.write()
+
+    def write(self) -> None:
+        """Log and trace what was answered since the last time."""
+        if self._logbook is not None:
+            self._logbook.write()
 
     def _metrics(self) -> Reply:
         text = self._figures.exposition(self._endpoint, self._worker.lineup.thresholds)
         return Reply(200, text.encode(), (), EXPOSITION)
 
-    def _no_such_thing(self, head: Head, status: int, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
-        self._desk.count(status)
-        what = "Not Found" if status == 404 else "Method Not Allowed"
-        message = f"{head.method} {head.path[:200]}: {what}; use GET /ping or POST /invocations"
-        return container_reply(Refusal(status, EndpointError.__name__, message, headers=headers))
+    def _refused(self, refusal: Refusal) -> Reply:
+        """What is no request to classify is refused."""
+        self._desk.count(refusal.status)
+        return container_reply(refusal)
+
+
+def _no_such_thing(head: Head, status: int, headers: tuple[tuple[str, str], ...] = ()) -> Refusal:
+    what = "Not Found" if status == 404 else "Method Not Allowed"
+    message = f"{head.method} {head.path[:200]}: {what}; use GET /ping or POST /invocations"
+    return Refusal(status, EndpointError.__name__, message, headers=headers)

@@ -87,6 +87,7 @@ class Endpoint:
         self._worker.start()
         self._loop.run(on_ready)
         self._worker.close(max(0.0, self._stop_by - time.monotonic()))
+        self._contract.write()
 
     def stop(self, seconds: float) -> None:
         """Take nothing new, answer what is inside, and end; any thread may ask.

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,11 +14,10 @@ from scones.serving.message import Reply
 from scones.serving.refusal import Refusal
 
 if TYPE_CHECKING:
+    from scones.serving.logbook import Logbook
     from scones.serving.tracing import Trace
 
 __all__ = ["Desk", "Job"]
-
-_access_log = logging.getLogger("scones.serving.access")
 
 
 class Desk:
@@ -29,16 +25,16 @@ class Desk:
 
     Args:
         row: where it is counted.
-        access_log: log each request as a line of JSON to the logger ``scones.serving.access``.
+        logbook: where each that leaves is written down; None: nowhere.
 
     Attributes:
         inside: requests being received, waiting or computed.
         held: bytes of their bodies, as announced or as they came.
     """
 
-    def __init__(self, row: Row, *, access_log: bool = False) -> None:
+    def __init__(self, row: Row, logbook: Logbook | None = None) -> None:
         self._row = row
-        self._access_log = access_log
+        self._logbook = logbook
         self._lock = threading.Lock()  # they leave from two threads
         self.inside = 0
         self.held = 0
@@ -57,14 +53,8 @@ class Desk:
             self.held += size - job.held
             job.held = size
 
-    def leave(self, job: Job, status: int, told: int | None = None) -> bool:
-        """It is answered, or its caller has gone; another time it does nothing, and says False.
-
-        Args:
-            job: who leaves.
-            status: of the container, which is counted.
-            told: what the caller was told, where that is another; it is logged.
-        """
+    def leave(self, job: Job, status: int) -> bool:
+        """It is answered, or its caller has gone: a status of the container; another time it says False."""
         with self._lock:
             if job.left:
                 return False
@@ -72,12 +62,12 @@ class Desk:
             self.inside -= job.inside
             self.held -= job.held
             self._row.add("requests_total", str(status))
-        if self._access_log:
-            ms = round((time.monotonic() - job.exchange.started) * 1000, 3)
-            path = job.exchange.head.path
-            line = {"event_id": job.event_id, "path": path, "status": told or status, "ms": ms}
-            _access_log.info(json.dumps(line))
         return True
+
+    def note(self, job: Job, status: int, told: int) -> None:
+        """Write down who has left, with its status and what its caller was told, which may be another."""
+        if self._logbook is not None:
+            self._logbook.note(job, status, told)
 
     def count(self, status: int) -> None:
         """Count what is no request to classify, or none at all."""
@@ -120,8 +110,8 @@ class Job:
     def refusal(self, refusal: Refusal) -> Reply:
         """It leaves with a refusal; what its caller is to be told."""
         reply = self.face(refusal)
-        if self.desk.leave(self, refusal.status, reply.status):
-            self._end_trace(refusal.status, reply.status)
+        if self.desk.leave(self, refusal.status):
+            self.desk.note(self, refusal.status, reply.status)
         return reply
 
     def refuse(self, error: SconesError | Refusal) -> None:
@@ -134,13 +124,9 @@ class Job:
         left = self.desk.leave(self, reply.status)
         self.exchange.reply(reply)
         if left:
-            self._end_trace(reply.status, reply.status)
+            self.desk.note(self, reply.status, reply.status)
 
     def lost(self) -> None:
         """Its caller has gone: nobody reads the status; the number is what access logs are used to."""
         if self.desk.leave(self, 499):
-            self._end_trace(499, 499)
-
-    def _end_trace(self, status: int, told: int) -> None:
-        if self.trace is not None:
-            self.trace.tracing.end(self.trace, status, told, self.inference_id or self.event_id)
+            self.desk.note(self, 499, 499)

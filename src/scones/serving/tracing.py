@@ -18,8 +18,8 @@ import scones
 from scones.errors import SettingsError
 
 if TYPE_CHECKING:
-    from scones.serving.exchange import Exchange
     from scones.serving.lineup import Slot
+    from scones.serving.logbook import Answered
 
 __all__ = ["Trace", "Tracing", "traces_wanted"]
 
@@ -57,13 +57,10 @@ class Trace:
     """What is noted of a request on its way.
 
     Attributes:
-        tracing, exchange: who makes spans of it, and the request.
         slot, batch: who answers it, and the number of pictures inferred at once; None before.
         stages: by name, when each began and ended, by ``time.perf_counter``; None: as the request ends.
     """
 
-    tracing: Tracing
-    exchange: Exchange
     slot: Slot | None = None
     batch: int | None = None
     stages: dict[str, tuple[float, float | None]] = field(default_factory=dict)
@@ -91,37 +88,37 @@ class Tracing:
         self._extract = TraceContextTextMapPropagator().extract
         self._api, self._finished = trace, ReadableSpan
 
-    def end(self, trace: Trace, status: int, told: int, inference_id: str | None = None) -> None:
-        """Make the spans of a request that was answered with a status, and what was told of it; 499: nobody waited."""
-        stages = trace.stages.copy()  # where its caller has gone, the worker may go on to note
-        wall, now, head = time.time_ns(), time.perf_counter(), trace.exchange.head
+    def tell(self, answered: Answered) -> None:
+        """Make the spans of a request that has ended."""
+        head, slot = answered.head, answered.slot
         route = head.path if head.path == "/invocations" else "/endpoints/{name}/invocations"
         method = head.method if head.method in HTTPMethod.__members__ else "HTTP"  # both as the conventions say
         attributes: dict[str, str | int | None] = {
             "http.request.method": "_OTHER" if method == "HTTP" else method,
-            "http.response.status_code": told,
+            "http.response.status_code": answered.told,
             "http.route": route,
             "network.protocol.version": head.version,
             "url.path": head.path[:200],
             "url.scheme": "http",
-            "error.type": str(status) if status >= 500 else None,
-            "scones.batch_size": trace.batch,
-            "scones.inference_id": inference_id,
-            "scones.model_version": None if trace.slot is None else trace.slot.version,
-            "scones.variant": None if trace.slot is None else trace.slot.variant,
+            "error.type": str(answered.status) if answered.status >= 500 else None,
+            "scones.batch_size": answered.batch,
+            "scones.inference_id": answered.inference_id,
+            "scones.model_version": None if slot is None else slot.version,
+            "scones.variant": None if slot is None else slot.variant,
         }
         known = {name: value for name, value in attributes.items() if value is not None}
         parent = self._extract(head.headers) if "traceparent" in head.headers else None
-        begun = wall - round((time.monotonic() - trace.exchange.started) * 1e9)
+        begun = answered.wall - round(answered.took * 1e9)
         span = self._tracer.start_span(f"{method} {route}", parent, self._api.SpanKind.SERVER, known, (), begun)
         if not span.is_recording():
             return
-        for name, (start, end) in stages.items():
-            at, until = (wall - round((now - when) * 1e9) for when in (start, now if end is None else end))
+        ended = answered.clock
+        for name, (start, end) in answered.stages.items():
+            at, until = (answered.wall - round((ended - when) * 1e9) for when in (start, ended if end is None else end))
             self._processor.on_end(self._stage(name, span, start_time=at, end_time=until))
-        if status >= 500:
+        if answered.status >= 500:
             span.set_status(self._api.StatusCode.ERROR)
-        span.end(wall)
+        span.end(answered.wall)
 
     def _stage(self, name: str, within: Any, **times: int) -> Any:
         """A finished span. A tracer would ask the sampler once more, and take six times as long."""

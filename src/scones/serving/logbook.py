@@ -1,0 +1,104 @@
+"""Who was answered, for the access log and for traces: noted at once, written some time later, many in a row.
+
+On a request's way each line and span would cost several times as much: what writes them is never at hand there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import deque
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from scones.serving.job import Job
+    from scones.serving.lineup import Slot
+    from scones.serving.message import Head
+    from scones.serving.tracing import Tracing
+
+__all__ = ["Answered", "Logbook"]
+
+_access_log = logging.getLogger("scones.serving.access")
+
+
+class Answered(NamedTuple):
+    """A request that has ended.
+
+    Attributes:
+        head: of the request.
+        event_id, inference_id: the endpoint's id of it; the caller's, else the endpoint's.
+        status, told: of the container, and what the caller was told; 499: its caller had gone.
+        took: seconds since its headers were there.
+        wall, clock: when it ended, by ``time.time_ns`` and by ``time.perf_counter``.
+        slot, batch: who answered it, and the number of pictures inferred at once, where somebody noted it.
+        stages: by name, when each began and ended, by ``time.perf_counter``; None: it had not.
+    """
+
+    head: Head
+    event_id: str
+    inference_id: str
+    status: int
+    told: int
+    took: float
+    wall: int
+    clock: float
+    slot: Slot | None
+    batch: int | None
+    stages: dict[str, tuple[float, float | None]]
+
+
+class Logbook:
+    """Keeps who was answered until it is told to write.
+
+    Args:
+        access_log: log each as a line of JSON to the logger ``scones.serving.access``.
+        tracing: makes spans of them; None: nobody does.
+    """
+
+    def __init__(self, *, access_log: bool = False, tracing: Tracing | None = None) -> None:
+        self._access_log = access_log
+        self._tracing = tracing
+        self._answered: deque[Answered] = deque()
+
+    def note(self, job: Job, status: int, told: int) -> None:
+        """A request has ended; any thread may say so. Nothing of its picture is kept."""
+        exchange, trace = job.exchange, job.trace
+        self._answered.append(
+            Answered(
+                head=exchange.head,
+                event_id=job.event_id,
+                inference_id=job.inference_id or job.event_id,
+                status=status,
+                told=told,
+                took=time.monotonic() - exchange.started,
+                wall=time.time_ns(),
+                clock=time.perf_counter(),
+                slot=None if trace is None else trace.slot,
+                batch=None if trace is None else trace.batch,
+                # where its caller has gone, the worker may go on to note
+                stages={} if trace is None else trace.stages.copy(),
+            )
+        )
+
+    def write(self) -> None:
+        """Write what was noted."""
+        while self._answered:
+            answered = self._answered.popleft()
+            if self._access_log:
+                _access_log.info(_line(answered))
+            if self._tracing is not None:
+                self._tracing.tell(answered)
+
+
+def _line(answered: Answered) -> str:
+    line = {
+        "time": datetime.fromtimestamp(answered.wall / 1e9, UTC).isoformat(timespec="milliseconds"),
+        "event_id": answered.event_id,
+        "inference_id": answered.inference_id,
+        "path": answered.head.path,
+        "status": answered.told,
+        "ms": round(1000 * answered.took, 3),
+    }
+    return json.dumps(line)
