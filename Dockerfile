@@ -3,6 +3,7 @@
 #   docker build -t scones .                                     heads on frozen backbones; serving
 #   docker build -t scones-train --build-arg EXTRA=train .       fine-tuning too (torch with CUDA, some gigabytes)
 #   docker build -t scones-serve --target serving .              serving alone, never as root
+#   docker build … --build-arg EXTRA=tracing .                   with OpenTelemetry's traces
 #
 # SageMaker gives /opt/ml to root when it trains, and starts both commands as the image's user, so that is root here.
 # `serve` gives root up by itself once the model is loaded, before it answers anybody.
@@ -16,12 +17,10 @@ ARG EXTRA=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all:
 RUN python -m venv /opt/scones
 WORKDIR /build
-COPY requirements.lock requirements-train.lock ./
+COPY requirements.lock requirements-train.lock requirements-tracing.lock ./
 RUN /opt/scones/bin/pip install --require-hashes -r requirements.lock \
- && if [ "$EXTRA" = train ]; then \
-      /opt/scones/bin/pip install torch==2.13.0 \
-   && /opt/scones/bin/pip install --require-hashes -r requirements-train.lock; \
-    fi
+ && if [ "$EXTRA" = train ]; then /opt/scones/bin/pip install torch==2.13.0; fi \
+ && if [ -n "$EXTRA" ]; then /opt/scones/bin/pip install --require-hashes -r "requirements-$EXTRA.lock"; fi
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN /opt/scones/bin/pip install --no-deps . && /opt/scones/bin/pip uninstall --yes pip

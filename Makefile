@@ -28,7 +28,7 @@ check: $(VENV)/dev   ## what CI runs: format, lint, types, tests, known vulnerab
 
 # strict: an index that cannot answer about a package must not pass for a clean bill
 audit: $(VENV)/dev   ## known vulnerabilities of what is locked; asks PyPI itself
-	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-train.lock
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-train.lock -r requirements-tracing.lock
 
 format: $(VENV)/dev  ## put the code in shape
 	@$(BIN)/ruff format .
@@ -50,6 +50,8 @@ lock: $(VENV)/dev    ## write the locks anew
 		pyproject.toml --group train-rest -o requirements-train.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml --group peers -o requirements-peers.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml --extra tracing -o requirements-tracing.lock
 
 clean:               ## remove what make and the demo made; your own work in .scones stays
 	rm -rf $(VENV) .scones/demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -31,7 +31,8 @@ def traces_wanted(environ: Mapping[str, str]) -> bool:
     """Whether OpenTelemetry's own variables ask for traces.
 
     Raises:
-        SettingsError: they do, and the extra is not installed; or in a protocol that is not spoken here.
+        SettingsError: they do, and the extra is not installed; or in a protocol that is not spoken here; or more spans
+            are to be sent together than are kept.
     """
 
     def said(*names: str) -> str:  # what is empty is not set, by OpenTelemetry's rules
@@ -44,6 +45,12 @@ def traces_wanted(environ: Mapping[str, str]) -> bool:
     protocol = said("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
     if protocol not in ("", "http/protobuf"):
         raise SettingsError(f"OTLP as {protocol!r} is not spoken: set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf")
+    together, kept = said("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") or "512", said("OTEL_BSP_MAX_QUEUE_SIZE") or "2048"
+    if together.isdecimal() and kept.isdecimal() and not 0 < int(together) <= int(kept):
+        raise SettingsError(
+            f"{together} spans are to be sent together, and {kept} are kept: set OTEL_BSP_MAX_EXPORT_BATCH_SIZE to "
+            "at least 1 and at most OTEL_BSP_MAX_QUEUE_SIZE"
+        )
     try:
         import opentelemetry.exporter.otlp.proto.http  # noqa: F401
     except ImportError as error:
