@@ -1,6 +1,6 @@
 """What it costs that the endpoint can be watched: metrics, a log of every request, and traces, in turn.
 
-One endpoint, which is told again and again how it is to be watched: not at all (its counting is taken out), as it is by
+One endpoint, which is told again and again how it is to be watched: not at all (what counts does nothing), as it is by
 default, with a line of JSON for every request, with OpenTelemetry's traces of one request in twenty, which the
 documentation advises under load, and of every request. Nothing but this differs: two endpoints that are started alike
 differ by more than it costs. A cost is what a picture takes of the processor more than it does in the way that it is

@@ -1,11 +1,12 @@
 """What a flood of requests does to those that are accepted.
 
 At capacity is the endpoint that 64 callers wait at, each of which asks again as soon as it is answered: it is never
-idle, and refuses nobody. What it answers a second then is its capacity. Four times as many requests come at random
-times, as those of many independent callers. What is refused with 503 is done with; all others must be answered, and
-about as soon as at capacity: the claim is the ratio of the two p99, in turn, the median of all rounds. Told besides:
-the same for requests that come at random times just as often as the endpoint can answer, where the queue is now full
-and now empty. The pictures take long to decode for their size, so that sending them takes little of the cores.
+idle, and refuses hardly anybody (callers are dealt out by chance, and a worker may get more than it keeps). What it
+answers a second then is its capacity. Four times as many requests come at random times, as those of many independent
+callers. What is refused with 503 is done with; all others must be answered, and about as soon as at capacity: the claim
+is the ratio of the two p99, in turn, the median of all rounds. Told besides: the same for requests that come at random
+times just as often as the endpoint can answer, where the queue is now full and now empty. The pictures take long to
+decode for their size, so that sending them takes little of the cores.
 """
 
 from __future__ import annotations

@@ -72,6 +72,17 @@ def test_bad_input_gives_one_line_and_its_own_exit_code(
     assert "Traceback" not in shown.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "said"), [(("--help", "serve"), 0, "Run the whole journey"), (("serv",), 2, "'serve'")]
+)
+def test_all_verbs_are_known_where_none_is_asked_for(
+    scones: Run, words: tuple[str, ...], code: int, said: str, tmp_path: Path
+) -> None:
+    shown = scones(*words, cwd=tmp_path)
+    assert shown.returncode == code
+    assert said in shown.stdout + shown.stderr
+
+
 def test_debug_shows_the_traceback_and_keeps_the_exit_code(scones: Run, tmp_path: Path) -> None:
     shown = scones("--debug", "train", cwd=tmp_path)
     assert "Traceback" in shown.stderr

@@ -344,7 +344,16 @@ def test_a_protocol_that_is_not_spoken_is_refused() -> None:
         traces_wanted(HERE | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
 
 
-@pytest.mark.parametrize("queue", [{"MAX_QUEUE_SIZE": "100"}, {"MAX_EXPORT_BATCH_SIZE": "0"}])
+@pytest.mark.parametrize(
+    "queue",
+    [
+        {"MAX_QUEUE_SIZE": "100"},
+        {"MAX_QUEUE_SIZE": "-5"},
+        {"MAX_QUEUE_SIZE": "100", "MAX_EXPORT_BATCH_SIZE": "abc"},
+        {"MAX_EXPORT_BATCH_SIZE": "0"},
+        {"SCHEDULE_DELAY": "0"},
+    ],
+)
 def test_a_queue_that_opentelemetry_would_not_make_is_refused_before_anything_starts(queue: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="set OTEL_BSP_MAX_EXPORT_BATCH_SIZE to"):
         traces_wanted(HERE | {f"OTEL_BSP_{name}": value for name, value in queue.items()})

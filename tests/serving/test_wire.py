@@ -176,6 +176,12 @@ def test_the_next_request_is_read_after_the_first_is_answered() -> None:
         wire.next()
 
 
+def test_empty_lines_after_a_body_are_no_request() -> None:
+    first = HEAD + b"Content-Length: 1\r\n\r\nx"
+    for wire in (read(first + b"\r\n"), read(first[:-1], first[-1:] + b"\r\n")):
+        assert (wire.complete, wire.body, wire.behind) == (True, b"x", False)
+
+
 @pytest.mark.parametrize("extra", [HEAD + b"Content-Length: 1\r\n\r\ny", b"GET / HT", b"nonsense"])
 def test_a_request_sent_before_the_answer_is_thrown_away_and_told_of(extra: bytes) -> None:
     first = HEAD + b"Content-Length: 1\r\n\r\nx"

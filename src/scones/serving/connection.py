@@ -76,7 +76,7 @@ class Connection:
             return
         if size == 0:
             self._caller_ended()
-        elif not self._lingering:
+        elif not (self._lingering or self._closing):  # then what comes is thrown away
             with self._lock:
                 self._wire.receive(buffer[:size])
                 if self._exchange is None or not self._exchange.taken:
@@ -86,7 +86,7 @@ class Connection:
         """Look what has become of the request. The lock is held."""
         wire, now = self._wire, self._host.now
         if self._closing or self._rest:
-            return  # what comes now is thrown away
+            return
         if self._exchange is None:
             if wire.fault is not None:
                 self._refuse(*wire.fault)
@@ -245,6 +245,7 @@ class Connection:
             exchange, self._exchange = self._exchange, None
             self._host.forget(self)
             self._sock.close()
+            self._wire.next()  # the wire and its parser hold each other, and what came of the body
         if exchange is not None:
             exchange.gone = True
             self._service.lost(exchange)

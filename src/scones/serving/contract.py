@@ -14,12 +14,12 @@ from scones.serving.exchange import Exchange
 from scones.serving.figures import EXPOSITION, Figures, Row
 from scones.serving.intake import content_type, inference_id
 from scones.serving.job import Desk, Job
-from scones.serving.logbook import Logbook
 from scones.serving.message import Head, Reply
 from scones.serving.refusal import VALIDATION_ERROR, Refusal, container_reply, runtime_reply
-from scones.serving.tracing import Trace, Tracing
+from scones.serving.tracing import Trace
 
 if TYPE_CHECKING:
+    from scones.serving.logbook import Logbook
     from scones.serving.terms import Terms
     from scones.serving.worker import Worker
 
@@ -42,7 +42,8 @@ class Contract:
         terms: what callers may do.
         figures, row: what is counted: by all processes, and by this one.
         new_id: makes ids of requests.
-        tracing: makes spans of them; None: nobody does.
+        logbook: writes down who was answered; None: nobody does.
+        traced: note there as well what happens to a request on its way.
     """
 
     def __init__(
@@ -52,20 +53,19 @@ class Contract:
         figures: Figures,
         row: Row,
         new_id: Callable[[], str],
-        tracing: Tracing | None = None,
+        logbook: Logbook | None = None,
+        *,
+        traced: bool = False,
     ) -> None:
         self._worker = worker
         self._figures = figures
         self._row = row
-        self._logbook = None
-        if terms.access_log or tracing is not None:
-            self._logbook = Logbook(access_log=terms.access_log, tracing=tracing)
-        self._desk = Desk(row, self._logbook)
+        self._desk = Desk(row, logbook)
         self._endpoint = terms.endpoint
         self._max_queue = terms.max_queue
         self._max_bytes = MAX_BYTES if terms.max_bytes is None else terms.max_bytes
         self._new_id = new_id
-        self._traced = tracing is not None
+        self._traced = traced
 
     def judge(self, exchange: Exchange) -> Reply | int:
         """Answer what needs no picture; of a picture say how many bytes it may have."""
@@ -83,10 +83,11 @@ class Contract:
         job = exchange.call = Job(exchange, self._desk, face, self._new_id())
         if self._traced:
             job.trace = Trace()
-        if head.method != "POST":
-            job.face = container_reply
-            return job.refusal(_no_such_thing(head, 405, _POST))
         try:
+            job.inference_id = inference_id(head.headers)
+            if head.method != "POST":
+                job.face = container_reply
+                raise _no_such_thing(head, 405, _POST)
             self._admit(job, name)
         except Refusal as refusal:
             return job.refusal(refusal)
@@ -96,7 +97,6 @@ class Contract:
         head = job.exchange.head
         job.variant = self._check_target(head, name)
         job.kind = content_type(head.headers)
-        job.inference_id = inference_id(head.headers)
         # how long a body in chunks will be, nobody knows
         size = self._max_bytes if head.length is None else head.length
         if size > self._max_bytes:
@@ -142,8 +142,9 @@ class Contract:
 
     def lost(self, exchange: Exchange) -> None:
         """The caller has gone: what waits is not computed."""
-        if exchange.call is not None:
-            exchange.call.lost()
+        job, exchange.call = exchange.call, None  # they hold each other, and it the picture
+        if job is not None:
+            job.lost()
 
     def tick(self, connections: int) -> None:
         """Tell how many there are."""
@@ -151,12 +152,6 @@ class Contract:
         self._row.turned(time.monotonic())
         self._row.set("inside", self._desk.inside)
         self._row.set("connections", connections)
-        self.write()
-
-    def write(self) -> None:
-        """Log and trace what was answered since the last time."""
-        if self._logbook is not None:
-            self._logbook.write()
 
     def _metrics(self) -> Reply:
         text = self._figures.exposition(self._endpoint, self._worker.lineup.thresholds)

@@ -9,13 +9,14 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scones.listening import bind, listening_url
 from scones.serving.contract import Contract
 from scones.serving.figures import Figures
 from scones.serving.golden import golden_answers
 from scones.serving.lineup import Lineup
+from scones.serving.logbook import Logbook
 from scones.serving.loop import Loop
 from scones.serving.terms import Terms
 from scones.serving.worker import Worker
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from scones.serving.tracing import Tracing
 
 __all__ = ["Endpoint", "background_endpoint"]
+
+_LAST_LINES: Final = 1.0
+"""Seconds that writing them may keep an endpoint from its end."""
 
 
 class Endpoint:
@@ -61,7 +65,9 @@ class Endpoint:
         figures = figures or Figures(1)
         self.row = figures.row(row)
         self._worker = Worker(lineup, self.row, captures=captures, seconds=terms.queue_seconds, clock=clock)
-        self._contract = Contract(self._worker, terms, figures, self.row, new_id, tracing)
+        traced = tracing is not None
+        self._logbook = Logbook(access_log=terms.access_log, tracing=tracing) if terms.access_log or traced else None
+        self._contract = Contract(self._worker, terms, figures, self.row, new_id, self._logbook, traced=traced)
         self._terms = terms
         self._loop: Loop | None = None
         self._stop_by = float("inf")
@@ -85,9 +91,12 @@ class Endpoint:
         terms = self._terms
         self._loop = Loop(self._contract, listener, patience=terms.patience, most_connections=terms.most_connections)
         self._worker.start()
+        if self._logbook is not None:
+            self._logbook.start()
         self._loop.run(on_ready)
         self._worker.close(max(0.0, self._stop_by - time.monotonic()))
-        self._contract.write()
+        if self._logbook is not None:
+            self._logbook.close(_LAST_LINES)
 
     def stop(self, seconds: float) -> None:
         """Take nothing new, answer what is inside, and end; any thread may ask.

@@ -54,4 +54,6 @@ class Exchange:
 
     def reply(self, reply: Reply) -> bool:
         """Answer, from any thread; False where nobody waits for it any more."""
-        return self._connection.answer(self, reply)
+        waited = self._connection.answer(self, reply)
+        self.call = None  # what the service made of it holds the exchange, and its body may be large
+        return waited

@@ -1,16 +1,17 @@
-"""Who was answered, for the access log and for traces: noted at once, written some time later, many in a row.
+"""Who was answered, for the access log and for traces: noted at once, written a moment later, many in a row.
 
-On a request's way each line and span would cost several times as much: what writes them is never at hand there.
+On a request's way each line and span would cost several times as much, and who reads the log could hold up answers.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections import deque
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from scones.serving.job import Job
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Answered", "Logbook"]
 
+_log = logging.getLogger(__name__)
 _access_log = logging.getLogger("scones.serving.access")
+_PAUSE: Final = 0.02
+"""Seconds between two looks at what is to be written."""
+_MOST: Final = 10_000
+"""Requests that wait to be written; then the oldest go."""
 
 
 class Answered(NamedTuple):
@@ -50,7 +56,7 @@ class Answered(NamedTuple):
 
 
 class Logbook:
-    """Keeps who was answered until it is told to write.
+    """Writes who was answered, in a thread of its own.
 
     Args:
         access_log: log each as a line of JSON to the logger ``scones.serving.access``.
@@ -60,7 +66,18 @@ class Logbook:
     def __init__(self, *, access_log: bool = False, tracing: Tracing | None = None) -> None:
         self._access_log = access_log
         self._tracing = tracing
-        self._answered: deque[Answered] = deque()
+        self._answered: deque[Answered] = deque(maxlen=_MOST)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="logbook", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def close(self, seconds: float) -> None:
+        """Write what was noted, then end; what takes longer than so many seconds is left out."""
+        self._closed.set()
+        self._thread.join(seconds)
 
     def note(self, job: Job, status: int, told: int) -> None:
         """A request has ended; any thread may say so. Nothing of its picture is kept."""
@@ -82,14 +99,21 @@ class Logbook:
             )
         )
 
-    def write(self) -> None:
-        """Write what was noted."""
+    def _run(self) -> None:
+        while not self._closed.wait(_PAUSE):
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
         while self._answered:
             answered = self._answered.popleft()
-            if self._access_log:
-                _access_log.info(_line(answered))
-            if self._tracing is not None:
-                self._tracing.tell(answered)
+            try:
+                if self._access_log:
+                    _access_log.info(_line(answered))
+                if self._tracing is not None:
+                    self._tracing.tell(answered)
+            except Exception:  # noqa: BLE001 - a sampler of the operator's, perhaps; the others are written all the same
+                _log.exception("request %s was not written down", answered.event_id)
 
 
 def _line(answered: Answered) -> str:
@@ -97,7 +121,7 @@ def _line(answered: Answered) -> str:
         "time": datetime.fromtimestamp(answered.wall / 1e9, UTC).isoformat(timespec="milliseconds"),
         "event_id": answered.event_id,
         "inference_id": answered.inference_id,
-        "path": answered.head.path,
+        "path": answered.head.path[:200],
         "status": answered.told,
         "ms": round(1000 * answered.took, 3),
     }

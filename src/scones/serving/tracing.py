@@ -31,8 +31,8 @@ def traces_wanted(environ: Mapping[str, str]) -> bool:
     """Whether OpenTelemetry's own variables ask for traces.
 
     Raises:
-        SettingsError: they do, and the extra is not installed; or in a protocol that is not spoken here; or more spans
-            are to be sent together than are kept.
+        SettingsError: they do, and the extra is not installed; or in a protocol that is not spoken here; or with a
+            queue of spans that cannot be.
     """
 
     def said(*names: str) -> str:  # what is empty is not set, by OpenTelemetry's rules
@@ -45,11 +45,15 @@ def traces_wanted(environ: Mapping[str, str]) -> bool:
     protocol = said("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
     if protocol not in ("", "http/protobuf"):
         raise SettingsError(f"OTLP as {protocol!r} is not spoken: set OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf")
-    together, kept = said("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") or "512", said("OTEL_BSP_MAX_QUEUE_SIZE") or "2048"
-    if together.isdecimal() and kept.isdecimal() and not 0 < int(together) <= int(kept):
+    together, kept, pause = (
+        _whole(said(f"OTEL_BSP_{name}"), default)
+        for name, default in (("MAX_EXPORT_BATCH_SIZE", 512), ("MAX_QUEUE_SIZE", 2048), ("SCHEDULE_DELAY", 5000))
+    )
+    if not (0 < together <= kept and pause > 0):
         raise SettingsError(
-            f"{together} spans are to be sent together, and {kept} are kept: set OTEL_BSP_MAX_EXPORT_BATCH_SIZE to "
-            "at least 1 and at most OTEL_BSP_MAX_QUEUE_SIZE"
+            f"{together} spans are to be sent together each {pause} ms, and {kept} are kept: set "
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE to at least 1 and at most OTEL_BSP_MAX_QUEUE_SIZE, and "
+            "OTEL_BSP_SCHEDULE_DELAY to at least 1"
         )
     try:
         import opentelemetry.exporter.otlp.proto.http  # noqa: F401
@@ -57,6 +61,14 @@ def traces_wanted(environ: Mapping[str, str]) -> bool:
         message = f"traces, which OTEL_ variables ask for, need more ({error}): pip install 'scones[tracing]'"
         raise SettingsError(f"{message}, or set OTEL_TRACES_EXPORTER=none") from error
     return True
+
+
+def _whole(text: str, default: int) -> int:
+    """As OpenTelemetry reads a number."""
+    try:
+        return int(text)
+    except ValueError:
+        return default
 
 
 @dataclass(slots=True, eq=False)

@@ -116,7 +116,7 @@ class Wire:
         if len(data) < left:
             return
         self.complete = True
-        self.behind = len(data) > left
+        self.behind = bytes(data[left:]).strip(b"\r\n") != b""  # the parser skips these before a request, too
         self._parser = HttpRequestParser(self)  # the other one still waits for the body
 
     def on_message_begin(self) -> None:

@@ -103,29 +103,29 @@ class Worker:
         self._captured = written, dropped
 
     def _run(self) -> None:
-        while True:
-            try:
-                job = self._queue.get(block=not self._unseen)
-            except Empty:
-                self._answer_unseen()
-                continue
-            if job is None:
-                return
-            jobs, ended = [job], False
-            while len(jobs) < self.lineup.production.batch and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    ended = True
-                    break
-                jobs.append(following)
-            self._row.busy(time.monotonic())
-            try:
-                self._answer_all(jobs)
-            except Exception:  # noqa: BLE001 - whatever it is, the next ones are answered
-                self._failed([each for each in jobs if not each.left])
-            self._row.busy(0)
-            if ended:
-                return
+        while self._step():
+            pass  # and nothing of the last batch is kept while the next one is waited for
+
+    def _step(self) -> bool:
+        """Answer a batch; False where there will be no more."""
+        try:
+            job = self._queue.get(block=not self._unseen)
+        except Empty:
+            self._answer_unseen()
+            return True
+        jobs: list[Job] = []
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) >= self.lineup.production.batch or self._queue.empty():
+                break
+            job = self._queue.get()
+        self._row.busy(time.monotonic())
+        try:
+            self._answer_all(jobs)
+        except Exception:  # noqa: BLE001 - whatever it is, the next ones are answered
+            self._failed([each for each in jobs if not each.left])
+        self._row.busy(0)
+        return job is not None
 
     def _answer_all(self, jobs: list[Job]) -> None:
         lineup = self.lineup
