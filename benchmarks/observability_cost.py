@@ -39,7 +39,7 @@ from scones.serving.figures import Row
 tick, counting, kept = Contract.tick, (Row.add, Row.observe), {}
 
 def watched(contract, connections):
-    way, book = open(os.environ["WAY"]).read(), contract._logbook
+    way, book = open(os.environ["WAY"]).read(), kept.setdefault("book", contract._desk._logbook)
     tracing = kept.setdefault("tracing", book._tracing)
     some = kept.setdefault("some", tracing._tracer.sampler)
     Row.add, Row.observe = [lambda *_, **__: None] * 2 if way == "uncounted" else counting
