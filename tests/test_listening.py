@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from scones.errors import EndpointError, PortInUse
 from scones.listening import bind, listening_url
 
 
-def test_a_port_in_use_is_told_with_the_port_and_the_way_out() -> None:
+@pytest.mark.parametrize("listen", [True, False])
+def test_a_port_in_use_is_told_with_the_port_and_the_way_out(listen: bool) -> None:
     with bind("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(
             PortInUse, match=rf"port {port} on 127\.0\.0\.1 is in use .* --port \(port 0 takes a free one"
         ):
-            bind("127.0.0.1", port)
+            bind("127.0.0.1", port, listen=listen)
+
+
+def test_an_address_that_is_only_taken_lets_nobody_in() -> None:
+    with bind("127.0.0.1", 0, listen=False) as taken, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(taken.getsockname(), timeout=5)
 
 
 @pytest.mark.parametrize(

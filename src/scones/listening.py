@@ -6,19 +6,23 @@ import errno
 import ipaddress
 import os
 import socket
+from typing import Any
 
 from scones.errors import EndpointError, PortInUse
 
 __all__ = ["bind", "listening_url"]
 
 
-def bind(host: str, port: int, *, choose: str = "choose others with --host and --port") -> socket.socket:
+def bind(
+    host: str, port: int, *, choose: str = "choose others with --host and --port", listen: bool = True
+) -> socket.socket:
     """Listen on an address, before anything expensive is done.
 
     Args:
         host: a name or an IP address of this machine.
         port: 0 takes a free one.
         choose: what a person is to do where it cannot be.
+        listen: False only takes the address: nobody who connects is let in.
 
     Raises:
         PortInUse: another process listens there.
@@ -26,7 +30,7 @@ def bind(host: str, port: int, *, choose: str = "choose others with --host and -
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        return _bound(family, address[:2], listen=listen)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(
@@ -36,6 +40,21 @@ def bind(host: str, port: int, *, choose: str = "choose others with --host and -
         # Python's own text repeats the address; the numbers of names that are not known lie below 0
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise EndpointError(f"cannot listen on {host} port {port} ({reason}): {choose}") from error
+
+
+def _bound(family: int, address: tuple[Any, ...], *, listen: bool) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        if listen:
+            sock.listen(2048)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def listening_url(listener: socket.socket) -> str:

@@ -36,11 +36,11 @@ def bind_all(host: str, port: int, number: int) -> list[socket.socket]:
         PortInUse: another process listens there.
         EndpointError: the address is not one of this machine's, or may not be used.
     """
-    first = bind(host, port)  # it says if another process is there: those below could share a port with it
     if number == 1:
-        return [first]
-    address, family = first.getsockname(), first.family
-    first.close()
+        return [bind(host, port)]
+    # it says if another process is there, which those below could share a port with; who connected to it would be lost
+    with bind(host, port, listen=False) as first:
+        address, family = first.getsockname(), first.family
     return [socket.create_server(address[:2], family=family, backlog=2048, reuse_port=True) for _ in range(number)]
 
 
