@@ -74,7 +74,8 @@ def main() -> None:
         wanted = [one for one in known if one.name in given.peers.split(",")]
         arguments = ("--model", str(model), "--no-capture", "--max-queue", "128")
         served, _ = stack.enter_context(serve(folder, *arguments))
-        found = measure(given.rounds, given.seconds, model, served, wanted, stack)
+        with ExitStack() as others:
+            found = measure(given.rounds, given.seconds, model, served, wanted, others)
         memory = two_workers_mb(folder, model)
         cold = [cold_start(model, folder) for _ in range(2 * given.rounds + 1)][1:]  # the first one compiles
         large = twelve_megapixels(served, model, given.rounds)
