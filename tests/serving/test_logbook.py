@@ -94,8 +94,8 @@ def test_nothing_of_a_picture_is_kept_when_its_request_has_ended(
         with background_endpoint(endpoint()) as url:
             for body in (png_bytes(), b"no picture"):
                 send(url, "/invocations", body)
-            # isinstance would ask each for its class, and some complain of that
-            left = [one for one in gc.get_objects() if type(one) is Job and one.picture]
+        # isinstance would ask each for its class, and some complain of that
+        left = [one for one in gc.get_objects() if type(one) is Job and one.picture]
     finally:
         gc.enable()
     assert not left
