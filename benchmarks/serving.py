@@ -215,19 +215,20 @@ def cold_start(model: Path, folder: Path) -> float:
     command = [sys.executable, "-m", "scones", "serve", "--model", str(model), "--port", str(port), "--json"]
     begun = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
-    while True:
-        try:
-            wire = socket.create_connection(("127.0.0.1", port))
-            break
-        except ConnectionRefusedError:
-            time.sleep(0.002)
-    with wire:
-        wire.sendall(request)
-        assert wire.recv(4096).startswith(b"HTTP/1.1 200")
-        took = time.perf_counter() - begun
-    process.send_signal(signal.SIGTERM)
-    process.wait()
-    return round(took, 3)
+    try:
+        while True:
+            try:
+                wire = socket.create_connection(("127.0.0.1", port))
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.002)
+        with wire:
+            wire.sendall(request)
+            assert wire.recv(4096).startswith(b"HTTP/1.1 200")
+            return round(time.perf_counter() - begun, 3)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
 
 
 def twelve_megapixels(served: Served, model: Path, rounds: int) -> float:
