@@ -30,7 +30,9 @@ def bind(
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return _bound(family, address[:2], listen=listen)
+        if listen:
+            return socket.create_server(address[:2], family=family, backlog=2048)
+        return _taken(family, address[:2])
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(
@@ -42,15 +44,14 @@ def bind(
         raise EndpointError(f"cannot listen on {host} port {port} ({reason}): {choose}") from error
 
 
-def _bound(family: int, address: tuple[Any, ...], *, listen: bool) -> socket.socket:
+def _taken(family: int, address: tuple[Any, ...]) -> socket.socket:
+    """As ``socket.create_server`` does it, but for listening."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
-        if listen:
-            sock.listen(2048)
     except OSError:
         sock.close()
         raise

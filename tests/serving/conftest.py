@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,22 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+@pytest.fixture
+def access_log() -> Iterator[Callable[[logging.Handler], None]]:
+    """Have the access log written to a handler until the test ends."""
+    logger, handlers = logging.getLogger("scones.serving.access"), []
+
+    def write_to(handler: logging.Handler) -> None:
+        handlers.append(handler)
+        logger.addHandler(handler)
+
+    logger.setLevel(logging.INFO)
+    yield write_to
+    logger.setLevel(logging.NOTSET)
+    for handler in handlers:
+        logger.removeHandler(handler)
 
 
 @pytest.fixture

@@ -208,14 +208,9 @@ class _Statuses(logging.Handler):
 
 
 @pytest.fixture
-def access_lines() -> Iterator[_Statuses]:
-    handler = _Statuses()
-    logger = logging.getLogger("scones.serving.access")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    yield handler
-    logger.removeHandler(handler)
-    logger.setLevel(logging.NOTSET)
+def access_lines(access_log: Callable[[logging.Handler], None]) -> _Statuses:
+    access_log(handler := _Statuses())
+    return handler
 
 
 def test_a_request_whose_caller_has_gone_is_not_computed(

@@ -33,15 +33,10 @@ class _Stuck(logging.Handler):
 
 
 @pytest.fixture
-def stuck() -> Iterator[_Stuck]:
-    handler = _Stuck()
-    logger = logging.getLogger("scones.serving.access")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+def stuck(access_log: Callable[[logging.Handler], None]) -> Iterator[_Stuck]:
+    access_log(handler := _Stuck())
     yield handler
     handler.read.set()
-    logger.removeHandler(handler)
-    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

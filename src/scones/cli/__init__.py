@@ -101,9 +101,9 @@ def main() -> None:
     """Run the command line; an error is one clear line and its own exit code."""
     if os.getpid() == 1:  # of a container: the kernel keeps signals from it that it has no handler for
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    first = [word for word in sys.argv[1:] if word != "--debug"][:1]
+    words = [word for word in sys.argv[1:] if word != "--debug"]
     try:
-        command_line(*[verb for verb in VERBS if verb in first])()
+        command_line(*[word for word in words[:1] if word in VERBS])()
     except Exception as error:  # noqa: BLE001 - the last place where a person can be told in one line
         if _debug:
             traceback.print_exc()

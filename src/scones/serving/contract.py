@@ -43,7 +43,6 @@ class Contract:
         figures, row: what is counted: by all processes, and by this one.
         new_id: makes ids of requests.
         logbook: writes down who was answered; None: nobody does.
-        traced: note there as well what happens to a request on its way.
     """
 
     def __init__(
@@ -54,8 +53,6 @@ class Contract:
         row: Row,
         new_id: Callable[[], str],
         logbook: Logbook | None = None,
-        *,
-        traced: bool = False,
     ) -> None:
         self._worker = worker
         self._figures = figures
@@ -65,7 +62,7 @@ class Contract:
         self._max_queue = terms.max_queue
         self._max_bytes = MAX_BYTES if terms.max_bytes is None else terms.max_bytes
         self._new_id = new_id
-        self._traced = traced
+        self._traced = logbook is not None and logbook.traces
 
     def judge(self, exchange: Exchange) -> Reply | int:
         """Answer what needs no picture; of a picture say how many bytes it may have."""

@@ -65,9 +65,10 @@ class Endpoint:
         figures = figures or Figures(1)
         self.row = figures.row(row)
         self._worker = Worker(lineup, self.row, captures=captures, seconds=terms.queue_seconds, clock=clock)
-        traced = tracing is not None
-        self._logbook = Logbook(access_log=terms.access_log, tracing=tracing) if terms.access_log or traced else None
-        self._contract = Contract(self._worker, terms, figures, self.row, new_id, self._logbook, traced=traced)
+        self._logbook: Logbook | None = None
+        if terms.access_log or tracing is not None:
+            self._logbook = Logbook(access_log=terms.access_log, tracing=tracing)
+        self._contract = Contract(self._worker, terms, figures, self.row, new_id, self._logbook)
         self._terms = terms
         self._loop: Loop | None = None
         self._stop_by = float("inf")

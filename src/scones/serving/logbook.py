@@ -70,6 +70,11 @@ class Logbook:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="logbook", daemon=True)
 
+    @property
+    def traces(self) -> bool:
+        """Whether spans are made, for which is noted what happens to a request on its way."""
+        return self._tracing is not None
+
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()
